@@ -1,0 +1,262 @@
+"""Load what people edit: territories, scenarios, offers, models, release. All problems are told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from isoloir.domain.bloc import BlocMap
+from isoloir.domain.election import Calendar
+from isoloir.domain.errors import UsageError
+from isoloir.domain.scenario import OfferSpec, ScenarioSpec
+
+from .digest import config_digest
+from .schema import BlocsText, ElectionsText, OfferText, ScenarioText, TerritoryText
+from .settings import ModelConfig, ReleaseConfig
+from .sources import SOURCES, Source
+from .territory import (
+    TerritoryConfig,
+    bloc_map_of,
+    check_blocs,
+    check_elections,
+    check_territory,
+    contest_of,
+    nearest,
+)
+from .text import Layers, M, Problems, parse, read, shown_name, validate
+
+__all__ = [
+    "ModelConfigs",
+    "TerritoryConfig",
+    "available_territories",
+    "config_digest",
+    "load_models",
+    "load_offer",
+    "load_release",
+    "load_scenario",
+    "load_territory",
+    "scenario_names",
+]
+
+
+def available_territories(overlay: Path | None = None) -> list[str]:
+    """Keys of the territories in either layer, sorted."""
+    layers = Layers.over_package(overlay)
+    return [key for key in layers.names("territories") if layers.find(f"territories/{key}/territory.yaml")]
+
+
+def load_territory(key: str, overlay: Path | None = None) -> TerritoryConfig:
+    """The territory ``key``; UsageError if there is none, ConfigError with every problem of its files."""
+    known = available_territories(overlay)
+    if key not in known:
+        raise UsageError(f"there is no territory called {key!r}", remedy=nearest(key, known))
+    problems = Problems()
+    config = _assembled(key, Layers.over_package(overlay), problems)
+    problems.raise_if_any()
+    assert config is not None
+    return config
+
+
+def _assembled(key: str, layers: Layers, problems: Problems) -> TerritoryConfig | None:
+    root = f"territories/{key}"
+    territory = read(layers, f"{root}/territory.yaml", TerritoryText, problems)
+    elections = read(layers, f"{root}/elections.yaml", ElectionsText, problems)
+    source = _source(layers, f"{root}/sources.yaml", problems)
+    blocs = _groupings(layers, root, elections, problems)
+    if territory is not None:
+        check_territory(territory, blocs, shown_name(layers, f"{root}/territory.yaml"), problems)
+    if elections is not None:
+        check_elections(elections, shown_name(layers, f"{root}/elections.yaml"), problems)
+    if territory is None or elections is None or source is None or problems.lines:
+        return None
+    after = territory.results_after_days
+    said = elections.contests
+    return TerritoryConfig(
+        key=key,
+        name=territory.name,
+        calendar=Calendar(key, tuple(contest_of(key, name, c, after) for name, c in said.items())),
+        unchecked=tuple(name for name, contest in said.items() if not contest.checked),
+        default_grouping=territory.default_grouping,
+        groupings={stem: bloc_map_of(text) for stem, text in blocs.items()},
+        label_kind={name: contest.labels for name, contest in said.items()},
+        not_scored=territory.not_scored,
+        source=source,
+        layers=layers,
+    )
+
+
+def _groupings(
+    layers: Layers, root: str, elections: ElectionsText | None, problems: Problems
+) -> dict[str, BlocsText]:
+    found = {}
+    for stem in layers.stems(f"{root}/blocs"):
+        path = f"{root}/blocs/{stem}.yaml"
+        text = read(layers, path, BlocsText, problems)
+        if text is not None:
+            check_blocs(stem, text, elections, shown_name(layers, path), problems)
+            found[stem] = text
+    return found
+
+
+def _source(layers: Layers, path: str, problems: Problems) -> Source | None:
+    found = layers.find(path)
+    if found is None:
+        problems.add(f"configs/{path}", "", "is missing")
+        return None
+    said = parse(*found, problems)
+    publisher = said.get("publisher") if isinstance(said, dict) else None
+    form = SOURCES.get(publisher) if isinstance(publisher, str) else None
+    if form is None:
+        problems.add(found[1], "publisher", f"must be one of {', '.join(sorted(SOURCES))}")
+        return None
+    return validate(form, said, found[1], problems)
+
+
+def _at_path(name: str | Path) -> Path | None:
+    """The path itself if it leads to a YAML file; None for what must be a name."""
+    path = Path(name)
+    return path if path.suffix == ".yaml" and path.is_file() else None
+
+
+def _named(
+    config: TerritoryConfig, folder: str, name: str, form: type[M], problems: Problems
+) -> tuple[M, str]:
+    """What the file called ``name`` in the territory's ``folder`` says, and the name to show for it."""
+    stem = name.removesuffix(".yaml")
+    known = config.layers.stems(f"territories/{config.key}/{folder}")
+    if stem not in known:
+        what = f"{config.key} has no {folder.removesuffix('s')} called {name!r}"
+        raise UsageError(what, remedy=f"{nearest(name, known)}; or give the path of a .yaml file")
+    path = f"territories/{config.key}/{folder}/{stem}.yaml"
+    text = read(config.layers, path, form, problems)
+    problems.raise_if_any()
+    assert text is not None
+    return text, shown_name(config.layers, path)
+
+
+def _from_path(path: Path, form: type[M], problems: Problems) -> tuple[M, str]:
+    """What the file at ``path`` says, and the name to show for it."""
+    said = parse(path, str(path), problems)
+    problems.raise_if_any()
+    text = validate(form, said, str(path), problems)
+    problems.raise_if_any()
+    assert text is not None
+    return text, str(path)
+
+
+def scenario_names(config: TerritoryConfig) -> list[str]:
+    """Names of the territory's scenarios, sorted."""
+    return config.layers.stems(f"territories/{config.key}/scenarios")
+
+
+def load_scenario(config: TerritoryConfig, name_or_path: str | Path) -> ScenarioSpec:
+    """The scenario of that name or path; UsageError if there is none, ConfigError with all it contradicts.
+
+    Its offer file is looked for beside it, if it was given by path, then among the territory's offers.
+    """
+    problems, path = Problems(), _at_path(name_or_path)
+    if path is not None:
+        said, shown = _from_path(path, ScenarioText, problems)
+    else:
+        said, shown = _named(config, "scenarios", str(name_or_path), ScenarioText, problems)
+    _check_scenario(config, said, shown, problems)
+    problems.raise_if_any()
+    if said.offer_file is not None:
+        beside = path.parent / said.offer_file if path is not None else None
+        _check_offered(config, said, _offer_of(config, said, beside), shown, problems)
+    blocs = config.grouping(said.grouping).blocs
+    values = said.model_dump()
+    values["shares"] = tuple((bloc, said.shares[bloc]) for bloc in blocs if bloc in said.shares)
+    return ScenarioSpec(**values)
+
+
+def _check_scenario(config: TerritoryConfig, said: ScenarioText, shown: str, problems: Problems) -> None:
+    if said.target not in config.calendar:
+        problems.add(shown, "target", f"{said.target} is no contest of {config.key}")
+    if said.grouping not in config.groupings:
+        problems.add(shown, "grouping", f"{config.key} has no grouping called {said.grouping!r}")
+        return
+    blocs = config.grouping(said.grouping).blocs
+    for bloc in said.shares:
+        if bloc not in blocs:
+            problems.add(shown, f"shares.{bloc}", f"is no bloc of {said.grouping}: {', '.join(blocs)}")
+
+
+def _offer_of(config: TerritoryConfig, said: ScenarioText, beside: Path | None) -> OfferSpec:
+    # Never from the working directory: what a scenario means must not depend on where one stands.
+    problems, grouping = Problems(), config.grouping(said.grouping)
+    if beside is not None and beside.is_file():
+        text, shown = _from_path(beside, OfferText, problems)
+    else:
+        text, shown = _named(config, "offers", said.offer_file or "", OfferText, problems)
+    return _offer(config, text, said.target, grouping, shown, problems)
+
+
+def _check_offered(
+    config: TerritoryConfig, said: ScenarioText, offer: OfferSpec, shown: str, problems: Problems
+) -> None:
+    grouping, contest = config.grouping(said.grouping), config.calendar[said.target]
+    codes = [grouping.code_of(contest, label) for label in offer.labels]
+    stand = {grouping.blocs[code] for code in codes if code is not None and code >= 0}
+    for bloc, share in said.shares.items():
+        if share > 0 and bloc not in stand:
+            problems.add(shown, f"shares.{bloc}", f"above 0, and {said.offer_file} has nobody of that bloc")
+    problems.raise_if_any()
+
+
+def load_offer(
+    config: TerritoryConfig, name_or_path: str | Path, target: str, grouping: str | None = None
+) -> OfferSpec:
+    """Who stands in ``target``; UsageError if there is no such file, ConfigError with all it contradicts.
+
+    Each label must have a bloc in ``grouping`` (None: the territory's default).
+    """
+    problems, path = Problems(), _at_path(name_or_path)
+    if path is not None:
+        said, shown = _from_path(path, OfferText, problems)
+    else:
+        said, shown = _named(config, "offers", str(name_or_path), OfferText, problems)
+    return _offer(config, said, target, config.grouping(grouping), shown, problems)
+
+
+def _offer(
+    config: TerritoryConfig, said: OfferText, target: str, grouping: BlocMap, shown: str, problems: Problems
+) -> OfferSpec:
+    if said.target != target:
+        problems.add(shown, "target", f"is {said.target}, and the offer of {target} is wanted")
+    elif target not in config.calendar:
+        problems.add(shown, "target", f"{target} is no contest of {config.key}")
+    else:
+        for number, row in enumerate(said.rows):
+            if grouping.code_of(config.calendar[target], row.label) is None:
+                what = f"{row.label} has no bloc in grouping {grouping.grouping!r}"
+                problems.add(shown, f"rows.{number}.label", what)
+    problems.raise_if_any()
+    return OfferSpec(target, tuple(row.label for row in said.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfigs:
+    """The learned models: turnout, and the shares of blocs."""
+
+    turnout: ModelConfig
+    swing: ModelConfig
+
+
+def load_models(overlay: Path | None = None) -> ModelConfigs:
+    """The models' settings; ConfigError with every problem of both files."""
+    layers, problems = Layers.over_package(overlay), Problems()
+    turnout = read(layers, "models/turnout.yaml", ModelConfig, problems)
+    swing = read(layers, "models/swing.yaml", ModelConfig, problems)
+    problems.raise_if_any()
+    assert turnout is not None and swing is not None  # noqa: PT018 (no problem kept)
+    return ModelConfigs(turnout, swing)
+
+
+def load_release(overlay: Path | None = None) -> ReleaseConfig:
+    """The release's settings; ConfigError with every problem of the file."""
+    layers, problems = Layers.over_package(overlay), Problems()
+    release = read(layers, "release.yaml", ReleaseConfig, problems)
+    problems.raise_if_any()
+    assert release is not None
+    return release

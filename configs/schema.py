@@ -1,0 +1,186 @@
+"""What a territory's YAML may say: one pydantic model per file, frozen, unknown keys refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from isoloir.domain.bloc import LABEL_CODE
+
+LabelKind = Literal["nuance", "panel", "list", "party"]
+"""What the labels of a contest are: official codes, positions on the panels, names of lists, party keys."""
+
+CONTEST_KEY = re.compile(r"[0-9]{4}_[a-z]+_t[1-9]")
+
+
+class Text(BaseModel):
+    """Base of everything read from YAML: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _iso_day(said: object) -> date:
+    # pydantic alone would read 20220410 as seconds since 1970.
+    if isinstance(said, date):
+        return said
+    if not isinstance(said, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", said):
+        raise ValueError("must be a day written YYYY-MM-DD")
+    return date.fromisoformat(said)
+
+
+def _contest_key(said: str) -> str:
+    if not CONTEST_KEY.fullmatch(said):
+        raise ValueError("must read <year>_<kind>_t<round>, such as 2022_legi_t1")
+    return said
+
+
+def _label_code(said: str) -> str:
+    # The value is not repeated: what is no code may be a person's name.
+    if "\n" in said or not LABEL_CODE.match(said):
+        raise ValueError("is no code (1 to 5 capitals, or a panel number); not shown, it may be a name")
+    return said
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+ContestKey = Annotated[str, AfterValidator(_contest_key)]
+LabelCode = Annotated[str, AfterValidator(_label_code)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Spread = Annotated[float, Field(ge=0, le=2)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class TerritoryText(Text):
+    """``territory.yaml``: the territory's name and what holds for all its contests.
+
+    ``results_after_days``: days from a vote until its results are public, unless a contest says otherwise.
+    ``not_scored``: ids of stations that count in totals and are no place to score.
+    """
+
+    name: NonEmpty
+    default_grouping: Name
+    results_after_days: int = Field(default=5, ge=1, le=365)
+    not_scored: tuple[NonEmpty, ...] = ()
+
+
+class ContestText(Text):
+    """One contest of ``elections.yaml``; its kind and round are in its key.
+
+    ``reference``: contest that swings are counted from, if not the last of the same kind and round.
+    ``offer_published``: false where rows are zero-filled, so that presence says nothing of who stood.
+    ``multi_seat_possible``: some stations vote for several names, so that votes exceed valid votes.
+    ``checked``: whether the day was found in a published source, which ``source`` may name.
+    """
+
+    held_on: Day
+    labels: LabelKind
+    results_after_days: int | None = Field(default=None, ge=1, le=365)
+    reference: ContestKey | None = None
+    offer_published: bool = True
+    multi_seat_possible: bool = False
+    checked: bool = True
+    source: NonEmpty | None = None
+
+
+class ElectionsText(Text):
+    """``elections.yaml``: contests by key."""
+
+    contests: dict[ContestKey, ContestText] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _keys_agree_with_days(self) -> ElectionsText:
+        wrong = [key for key, c in self.contests.items() if int(key[:4]) != c.held_on.year]
+        if wrong:
+            raise ValueError(f"held in another year than the key says: {', '.join(wrong)}")
+        return self
+
+
+class RuleText(Text):
+    """Labels, or beginnings of labels, that belong to ``bloc``; narrowed to contests or days if given."""
+
+    bloc: Name
+    labels: tuple[str, ...] = ()
+    prefixes: tuple[NonEmpty, ...] = ()
+    contests: tuple[ContestKey, ...] = ()
+    since: Day | None = None
+    until: Day | None = None
+    source: NonEmpty | None = None
+
+    @model_validator(mode="after")
+    def _speaks_of_something(self) -> RuleText:
+        if not self.labels and not self.prefixes:
+            raise ValueError("names neither labels nor prefixes")
+        if self.since and self.until and self.since > self.until:
+            raise ValueError("ends before it begins")
+        return self
+
+
+class BlocsText(Text):
+    """``blocs/<grouping>.yaml``: blocs in order, each with what it stands for, and the rules.
+
+    ``panels``: by contest, one letter of ``panel_letters`` per position on the candidates' panels.
+    ``unlabelled``: labels that say that no label was given ("" is the blank one).
+    Of the rules the first that matches holds.
+    """
+
+    grouping: Name
+    version: int = Field(ge=1)
+    about: NonEmpty
+    blocs: dict[Name, NonEmpty] = Field(min_length=2)
+    panel_letters: dict[Annotated[str, Field(min_length=1, max_length=1)], Name] = {}
+    panels: dict[ContestKey, Annotated[str, Field(min_length=2, max_length=60)]] = {}
+    unlabelled: tuple[str, ...] = ()
+    rules: tuple[RuleText, ...] = ()
+
+
+class ScenarioText(Text):
+    """``scenarios/<name>.yaml``; units as in :class:`isoloir.domain.scenario.ScenarioSpec`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    target: ContestKey
+    source: NonEmpty
+    dated: Day
+    grouping: Name
+    scope: Literal["country"] = "country"
+    turnout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    shares: dict[Name, Share] = {}
+    turnout_sd: Spread = 0.0
+    shares_sd: Spread = 0.0
+    blank_null_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+    offer_file: FileName | None = None
+
+    @model_validator(mode="after")
+    def _says_something_that_sums(self) -> ScenarioText:
+        if self.turnout is None and not self.shares:
+            raise ValueError("states neither turnout nor shares")
+        total = sum(self.shares.values())
+        if self.shares and abs(total - 1) > 1e-6:
+            raise ValueError(f"shares: sum to {total:.6f}, not to 1")
+        return self
+
+
+class OfferRow(Text):
+    """One label that stands, in the whole country (the only area so far)."""
+
+    label: LabelCode
+    area: Literal["country"] = "country"
+
+
+class OfferText(Text):
+    """``offers/<name>.yaml``: who stands in ``target``."""
+
+    target: ContestKey
+    about: NonEmpty
+    rows: tuple[OfferRow, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> OfferText:
+        labels = [row.label for row in self.rows]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"rows: stand twice: {', '.join(twice)}")
+        return self

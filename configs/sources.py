@@ -1,0 +1,122 @@
+"""What a territory's ``sources.yaml`` may say: where its results are published and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .schema import Day, FileName, Name, NonEmpty, Text
+
+
+class SourceFile(Text):
+    """A file of results: its name in the store, where it is published, and how it is written if CSV."""
+
+    file: FileName
+    url: Annotated[str, Field(pattern=r"^https://")] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    encoding: NonEmpty = "utf-8"
+
+
+class Vintage(SourceFile):
+    """Context that is no result: the day it describes and, apart from it, the day it became public."""
+
+    licence: NonEmpty
+    attribution: NonEmpty
+    describes: NonEmpty
+    known_on: Day
+    checked: bool = True
+
+
+class _Source(Text):
+    licence: NonEmpty
+    attribution: NonEmpty
+    context: dict[Name, Vintage] = Field(default_factory=dict)
+
+
+class DatagouvSource(_Source):
+    """``sources.yaml`` for data.gouv.fr's « Données des élections agrégées »: two tables of results.
+
+    ``constituencies``: constituency of each station, for rounds that do not state it.
+    """
+
+    publisher: Literal["datagouv"]
+    general: SourceFile
+    candidates: SourceFile
+    constituencies: SourceFile | None = None
+
+
+class TidyResults(SourceFile):
+    """One row per station, contest and label. Each key names a column of the file.
+
+    ``contest`` is a template over columns, such as ``{year}_{election_type:lower}_t{round}``; ``:lower`` is
+    the only thing that may follow a column. ``commune`` and ``department`` may come from the geography.
+    """
+
+    contest: NonEmpty
+    station: NonEmpty
+    commune: NonEmpty | None = None
+    department: NonEmpty | None = None
+    constituency: NonEmpty | None = None
+    registered: NonEmpty
+    voters: NonEmpty
+    valid: NonEmpty
+    label: NonEmpty
+    votes: NonEmpty
+
+    @model_validator(mode="after")
+    def _template_reads(self) -> TidyResults:
+        try:
+            parts = list(Formatter().parse(self.contest))
+        except ValueError as error:
+            raise ValueError("contest: is no template of columns") from error
+        fields = [(name, spec, turn) for _, name, spec, turn in parts if name is not None]
+        if not fields or any(not name or spec not in ("", "lower") or turn for name, spec, turn in fields):
+            raise ValueError("contest: must name columns in braces, {column} or {column:lower}")
+        return self
+
+    def contest_columns(self) -> tuple[str, ...]:
+        """The columns that the contest's key is made of, in order, each once."""
+        return tuple(dict.fromkeys(name for _, name, _, _ in Formatter().parse(self.contest) if name))
+
+    def contest_key(self, values: Mapping[str, object]) -> str:
+        """The key of the contest of a row, given the values of :meth:`contest_columns`."""
+        key = ""
+        for literal, name, spec, _ in Formatter().parse(self.contest):
+            value = str(values[name]) if name else ""
+            key += literal + (value.lower() if spec == "lower" else value)
+        return key
+
+
+class TidyGeography(SourceFile):
+    """One row per station: the areas it lies in. Each key names a column of the file."""
+
+    station: NonEmpty
+    commune: NonEmpty | None = None
+    department: NonEmpty | None = None
+    constituency: NonEmpty | None = None
+
+
+class TidySource(_Source):
+    """``sources.yaml`` for tidy tables, whose columns are declared here."""
+
+    publisher: Literal["tidy"]
+    results: TidyResults
+    geography: TidyGeography | None = None
+
+    @model_validator(mode="after")
+    def _areas_have_a_column(self) -> TidySource:
+        for area in ("commune", "department"):
+            stated = [t for t in (self.results, self.geography) if t is not None and getattr(t, area)]
+            if len(stated) != 1:
+                raise ValueError(f"{area}: must be a column of the results or of the geography, not of both")
+        return self
+
+
+Source = DatagouvSource | TidySource
+
+SOURCES: dict[str, type[DatagouvSource] | type[TidySource]] = {"datagouv": DatagouvSource, "tidy": TidySource}
+"""The form of ``sources.yaml`` by its ``publisher``."""

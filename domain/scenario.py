@@ -1,0 +1,44 @@
+"""What a person states about a vote to come: the national figures, and who stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioSpec:
+    """The national figures that a forecast of ``target`` is conditional on, and where they come from.
+
+    ``turnout`` (voters / registered) and ``shares`` (of valid votes, in the grouping's order, summing to 1)
+    are in [0, 1]; None and () leave the figure to the reference contest. A bloc that ``shares`` leaves out
+    has 0. ``turnout_sd`` is a standard deviation of the logit of turnout: near 75 %, 0.1 is about 1.9 pp.
+    ``shares_sd`` is that of the logarithm of each bloc's share before they are brought back to a sum of 1:
+    for a share of 30 %, 0.1 is about 2 pp once it is. ``blank_null_rate`` is (blank + null) / voters.
+    ``offer_file`` names the file of who stands, ``scope`` the area that the figures are of.
+    """
+
+    name: str
+    target: str
+    source: str
+    dated: date
+    grouping: str
+    turnout: float | None
+    shares: tuple[tuple[str, float], ...]
+    turnout_sd: float
+    shares_sd: float
+    blank_null_rate: float | None = None
+    offer_file: str | None = None
+    scope: str = "country"
+
+    def share_of(self, bloc: str) -> float:
+        """The stated share of ``bloc`` in [0, 1]; 0 for one that is left out."""
+        return dict(self.shares).get(bloc, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSpec:
+    """The labels that stand in ``target``, in the whole country; codes, never a person's name."""
+
+    target: str
+    labels: tuple[str, ...]
