@@ -1,0 +1,53 @@
+"""What every test may rely on: no telemetry, its own Prefect home, the published files if there are any."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Before anything imports Prefect or MLflow: both read these once. Each pytest-xdist worker has its own home.
+PREFECT_HOME = Path(tempfile.mkdtemp(prefix="isoloir-test-prefect-"))
+os.environ |= {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_HOME": str(PREFECT_HOME),
+    "MPLBACKEND": "Agg",
+}
+# A person's own settings must not decide a test.
+for name in ("ISOLOIR_HOME", "ISOLOIR_CONFIGS", "PREFECT_API_URL", "PREFECT_PROFILE", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(name, None)
+
+# `ci` is Hypothesis' own profile (the same examples each time); --hypothesis-profile has the last word.
+settings.register_profile("local", deadline=None)
+settings.register_profile(
+    "campaign", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("local")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(PREFECT_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Iterator[Path]:
+    """The publishers' files, as downloaded: ../shared/data beside the repository, or ISOLOIR_TEST_DATA."""
+    folder = Path(os.environ.get("ISOLOIR_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(
+            "needs the published files: none in ../shared/data, and ISOLOIR_TEST_DATA names no folder"
+        )
+    yield folder
