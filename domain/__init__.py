@@ -1,0 +1,1 @@
+"""The nouns of Isoloir: no input or output, no learning."""
