@@ -28,6 +28,7 @@ help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/installed
+	@mkdir -p $(dir $(DEMO_HOME))
 	$(BIN)/isoloir demo --home $(DEMO_HOME)
 
 test: lint
