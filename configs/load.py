@@ -249,7 +249,7 @@ def load_models(overlay: Path | None = None) -> ModelConfigs:
     turnout = read(layers, "models/turnout.yaml", ModelConfig, problems)
     swing = read(layers, "models/swing.yaml", ModelConfig, problems)
     problems.raise_if_any()
-    assert turnout is not None and swing is not None  # noqa: PT018 (no problem kept)
+    assert turnout is not None and swing is not None
     return ModelConfigs(turnout, swing)
 
 

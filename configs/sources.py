@@ -32,9 +32,12 @@ class Vintage(SourceFile):
 
 
 class _Source(Text):
+    """``contradictory``: stations whose published counts cannot be true, left out of that contest and listed."""
+
     licence: NonEmpty
     attribution: NonEmpty
     context: dict[Name, Vintage] = Field(default_factory=dict)
+    contradictory: dict[NonEmpty, tuple[NonEmpty, ...]] = Field(default_factory=dict)
 
 
 class DatagouvSource(_Source):

@@ -129,9 +129,7 @@ class Ledger:
         standing, source = record.standing, contest.key
         if not contest.offer_published:
             standing, source = np.ones_like(standing), "not published"
-        return Notice(
-            contest, self.blocs, record.stations, record.registered, standing, contest.key, source
-        )
+        return Notice(contest, self.blocs, record.stations, record.registered, standing, contest.key, source)
 
     def outcomes(self, contest: Contest, cut: AsOf) -> Outcomes:
         """The labels of ``contest``; refused with :class:`LeakageError` unless public before ``cut``."""

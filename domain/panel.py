@@ -104,7 +104,9 @@ def _stack(columns: list[Counts], length: int) -> Counts:
 def _carry(record: Record, found: NDArray[np.intp]) -> tuple[Counts, Counts, Counts, Counts, Mask, Mask]:
     """The record's columns at the target's stations; 0 and False where the code is not found."""
     has = found >= 0
-    counts = [np.where(has, c[found], 0).astype(np.int32) for c in (record.registered, record.voters, record.valid)]
+    counts = [
+        np.where(has, c[found], 0).astype(np.int32) for c in (record.registered, record.voters, record.valid)
+    ]
     votes = np.where(has[:, None], record.votes[found], 0).astype(np.int32)
     return (*counts, votes, record.standing[found] & has[:, None], record.shares_known[found] & has)  # type: ignore[return-value]
 
@@ -124,7 +126,9 @@ def _totals(past: Past, codes: Text, level: str | None) -> Totals:
         for name, sums in flat.items():
             sums[:, i] = _sum_by(area[inside], getattr(record, name)[inside], groups)
         for b in range(blocs):
-            votes[:, i, b] = _sum_by(area[inside], np.where(record.shares_known, record.votes[:, b], 0)[inside], groups)
+            votes[:, i, b] = _sum_by(
+                area[inside], np.where(record.shares_known, record.votes[:, b], 0)[inside], groups
+            )
             covered = record.standing[:, b] & record.shares_known
             valid_where[:, i, b] = _sum_by(area[inside], np.where(covered, record.valid, 0)[inside], groups)
     return Totals(codes, flat["registered"], flat["voters"], flat["valid"], votes, valid_where)

@@ -1,0 +1,50 @@
+"""What a forecast is conditional on, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The national figures that a forecast is conditional on.
+
+    ``turnout`` (voters / registered) and ``shares`` [B] (of valid votes, summing to 1) in [0, 1];
+    ``valid_rate`` is valid votes / voters. ``level`` is ``given`` or ``carried``: whether somebody stated the
+    figures or the reference contest's were carried; ``source`` says who or which.
+    """
+
+    name: str
+    level: str
+    source: str
+    turnout: float
+    shares: Floats
+    valid_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A forecast per station, row for row with the notice: ``turnout`` [S] and ``shares`` [S × B] in [0, 1].
+
+    ``expected_valid`` [S] are the valid votes that the shares are weighted by. Shares sum to 1 where any bloc
+    stands; a bloc that does not stand has 0.
+    """
+
+    turnout: Floats
+    shares: Floats
+    expected_valid: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Bounds of 90 % intervals: ``turnout`` [S] and ``shares`` [S × B], lower and upper, in [0, 1]."""
+
+    turnout_lo: Floats
+    turnout_hi: Floats
+    shares_lo: Floats
+    shares_hi: Floats

@@ -1,0 +1,90 @@
+"""Deviations of stations from the nation at earlier contests, with their gaps filled, flagged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from isoloir.domain.ledger import Mask
+from isoloir.domain.panel import Panel, Totals
+
+Floats = NDArray[np.float64]
+
+EXACT, COMMUNE, DEPARTMENT, NONE = 0, 1, 2, 3
+"""Where a station's history comes from."""
+
+SMOOTHING = 10.0
+"""Pseudo-electors at the national figure that keep a logit finite: their pull fades above a few dozen electors."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Deviations from the nation [S × C (× B)] at the panel's contests, and their sources [S × C].
+
+    ``turnout``: difference of logits. ``shares``: log of the bloc's share over its share where it stood; NaN where
+    it stood neither in the station, nor its commune, nor its department. ``stood`` [C × B]: stood anywhere.
+    """
+
+    turnout: Floats
+    turnout_from: NDArray[np.int8]
+    shares: Floats
+    stood: Mask
+
+
+def smoothed_logit(voters: Floats, registered: Floats, national: Floats) -> Floats:
+    """The logit of turnout, shrunk to ``national`` by :data:`SMOOTHING` pseudo-electors."""
+    return np.asarray(logit((voters + SMOOTHING * national) / (registered + SMOOTHING)))
+
+
+def build_history(panel: Panel, *, witness: bool) -> History:
+    """The history of the panel's stations; with ``witness``, a code whose registered disagree is no history."""
+    own = (panel.same if witness else panel.linked) & (panel.registered > 0)
+    turnout, came_from = _turnout(panel, own)
+    return History(turnout, came_from, _shares(panel, own), (panel.nation.valid_where[0] > 0))
+
+
+def national_turnout(panel: Panel) -> Floats:
+    """National turnout of each contest of the panel [C]."""
+    return np.asarray(panel.nation.voters[0] / np.maximum(1, panel.nation.registered[0]))
+
+
+def national_shares(panel: Panel) -> Floats:
+    """Each bloc's share where it stood [C × B]; 0 where it stood nowhere."""
+    return np.asarray(panel.nation.votes[0] / np.maximum(1, panel.nation.valid_where[0]))
+
+
+def _turnout(panel: Panel, own: Mask) -> tuple[Floats, NDArray[np.int8]]:
+    national = np.clip(national_turnout(panel), 1e-6, 1 - 1e-6)
+    base = logit(national)
+
+    def deviation(voters: NDArray[np.int64], registered: NDArray[np.int64]) -> Floats:
+        return smoothed_logit(voters.astype(np.float64), registered.astype(np.float64), national) - base
+
+    def of_area(totals: Totals, row: NDArray[np.intp]) -> tuple[Floats, Mask]:
+        return deviation(totals.voters, totals.registered)[row], totals.registered[row] > 0
+
+    commune, in_commune = of_area(panel.communes, panel.commune_row)
+    department, in_department = of_area(panel.departments, panel.department_row)
+    station = deviation(panel.voters.astype(np.int64), panel.registered.astype(np.int64))
+    filled = np.where(own, station, np.where(in_commune, commune, np.where(in_department, department, 0.0)))
+    source = np.select([own, in_commune, in_department], [EXACT, COMMUNE, DEPARTMENT], NONE)
+    return filled, source.astype(np.int8)
+
+
+def _shares(panel: Panel, own: Mask) -> Floats:
+    national = np.maximum(national_shares(panel), 1e-9)
+
+    def index(votes: NDArray[np.int64], valid: NDArray[np.int64]) -> Floats:
+        share = (votes + SMOOTHING * national) / (valid + SMOOTHING)
+        return np.asarray(np.log(np.maximum(share, 1e-6) / national))
+
+    covered = own[:, :, None] & panel.standing & panel.shares_known[:, :, None]
+    filled = np.full(panel.votes.shape, np.nan)
+    for totals, row in ((panel.departments, panel.department_row), (panel.communes, panel.commune_row)):
+        known = totals.valid_where[row] > 0
+        filled = np.where(known, index(totals.votes, totals.valid_where)[row], filled)
+    station = index(panel.votes.astype(np.int64), panel.valid[:, :, None].astype(np.int64))
+    return np.where(covered, station, filled)

@@ -1,0 +1,82 @@
+"""Split-conformal intervals by size class, calibrated on the out-of-sample errors of earlier contests.
+
+The bound of a class is the ⌈(n + 1)(1 − α)⌉-th smallest absolute error in it (Vovk et al. 2005; Lei et al. 2018), each
+earlier contest weighing the same. The errors are measured with the national level given: the band is local.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoloir.domain.forecast import Band, Forecast
+from isoloir.domain.ledger import Counts, Outcomes
+
+Floats = NDArray[np.float64]
+
+CLASSES = np.array([100, 300, 600, 900, 1200])
+"""Registered electors at which a size class begins; below the first lies the smallest class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Absolute errors at one earlier contest: turnout [N], shares [M × B], and the stations' size classes.
+
+    Stations with nobody registered, or whose shares are not known, are not in it.
+    """
+
+    contest: str
+    turnout: Floats
+    turnout_class: NDArray[np.intp]
+    shares: Floats
+    shares_class: NDArray[np.intp]
+
+
+def size_class(registered: Counts) -> NDArray[np.intp]:
+    """The size class of each station, from 0 for the smallest."""
+    return np.asarray(np.searchsorted(CLASSES, registered, side="right"))
+
+
+def errors_of(forecast: Forecast, outcomes: Outcomes) -> Errors:
+    """The absolute errors of ``forecast`` at a past contest."""
+    held, known = outcomes.registered > 0, outcomes.shares_known & (outcomes.valid > 0)
+    classes = size_class(outcomes.registered)
+    turnout = np.abs(forecast.turnout[held] - outcomes.voters[held] / outcomes.registered[held])
+    actual = outcomes.votes[known] / outcomes.valid[known, None]
+    return Errors(
+        outcomes.contest.key, turnout, classes[held], np.abs(forecast.shares[known] - actual), classes[known]
+    )
+
+
+def bound(errors: list[Floats], alpha: float) -> float:
+    """The conformal bound from several contests' errors, each weighing the same; 1 where there are none."""
+    used = [e for e in errors if len(e)]
+    if not used:
+        return 1.0
+    values = np.concatenate(used)
+    weight = np.concatenate([np.full(len(e), 1 / len(e)) for e in used]) / len(used)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    wanted = (1 - alpha) * (1 + 1 / len(values))
+    at = int(np.searchsorted(reached, wanted - 1e-12))
+    return float(values[order[at]]) if at < len(values) else 1.0
+
+
+def band(forecast: Forecast, registered: Counts, earlier: list[Errors], alpha: float = 0.1) -> Band:
+    """Intervals of nominal coverage ``1 − alpha`` around ``forecast``; [0, 1] where nothing calibrates them."""
+    classes, blocs = size_class(registered), forecast.shares.shape[1]
+    turnout_half = np.ones(len(CLASSES) + 1)
+    shares_half = np.ones((len(CLASSES) + 1, blocs))
+    for k in range(len(CLASSES) + 1):
+        turnout_half[k] = bound([e.turnout[e.turnout_class == k] for e in earlier], alpha)
+        for b in range(blocs):
+            shares_half[k, b] = bound([e.shares[e.shares_class == k, b] for e in earlier], alpha)
+    stands = forecast.shares > 0
+    return Band(
+        np.clip(forecast.turnout - turnout_half[classes], 0, 1),
+        np.clip(forecast.turnout + turnout_half[classes], 0, 1),
+        np.where(stands, np.clip(forecast.shares - shares_half[classes], 0, 1), 0.0),
+        np.where(stands, np.clip(forecast.shares + shares_half[classes], 0, 1), 0.0),
+    )

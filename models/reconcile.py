@@ -1,0 +1,64 @@
+"""Shift forecasts so that they meet national figures exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from isoloir.domain.errors import ConfigError
+from isoloir.domain.ledger import Mask
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 1e-10
+"""Largest difference between a reconciled national share and its target."""
+
+
+def meet_turnout(deviation: Floats, registered: NDArray[np.int32], turnout: float) -> Floats:
+    """Turnout [S] in (0, 1): ``expit(deviation + shift)``, the shift chosen so that the total is met.
+
+    The registered-weighted mean of the result is ``turnout``; the shift is found by Brent's method.
+    """
+    weight = registered / max(1, registered.sum())
+
+    def miss(shift: float) -> float:
+        return float(weight @ expit(deviation + shift) - turnout)
+
+    shift = brentq(miss, -40.0, 40.0, xtol=1e-14)
+    return np.asarray(expit(deviation + shift))
+
+
+def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask) -> Floats:
+    """Shares [S × B] whose rows sum to 1 and whose ``weight``-ed means are ``shares`` [B].
+
+    ``score`` is a log-strength. The result is ``exp(score + a_b) / row sum`` where the bloc stands and 0 elsewhere:
+    the member of that family that meets the totals (iterative proportional fitting, Deming & Stephan 1940).
+    A station where nobody stands is taken to offer every bloc. ConfigError where no such shares exist, as when
+    a bloc's target passes the votes of the stations where it stands.
+    """
+    offered = np.where(standing.any(axis=1)[:, None], standing, True)
+    wanted = shares > 0
+    if not (offered[:, wanted].any(axis=1) | (weight <= 0)).all():
+        raise ConfigError(
+            "in some stations only blocs stand to which the scenario gives no vote",
+            remedy="give every bloc that stands a share above 0",
+        )
+    top = np.where(offered, score, -np.inf).max(axis=1, keepdims=True)
+    strength = np.where(offered & wanted, np.exp(np.clip(score - top, -60, 0)), 0.0)
+    mass = weight / weight.sum()
+    scale = np.ones(len(shares))
+    for _ in range(5000):
+        rows = strength * scale
+        rows /= np.maximum(rows.sum(axis=1, keepdims=True), 1e-300)
+        totals = mass @ rows
+        if np.abs(totals - shares).max() < TOLERANCE:
+            return np.asarray(rows)
+        ratio = np.where(wanted, shares / np.maximum(totals, 1e-300), 0.0)
+        scale = np.where(wanted, scale * ratio, 0.0)
+        scale /= scale.max()
+    raise ConfigError(
+        f"no station shares meet the scenario's (a bloc misses its share by {np.abs(totals - shares).max():.2g})",
+        remedy="lower the shares of blocs that stand in few stations, or correct the offer",
+    )

@@ -1,0 +1,81 @@
+"""Home's core/: the returns of each contest, one Parquet a contest, and the ledger made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from isoloir.domain.bloc import UNLABELLED, BlocMap
+from isoloir.domain.election import Calendar, Contest
+from isoloir.domain.errors import MissingInputError
+from isoloir.domain.ledger import Ledger, Record
+from isoloir.domain.station import Stations
+
+from .sources.returns import Returns
+
+LABEL = "label:"
+COUNTS = ("registered", "voters", "valid")
+CODES = ("station_id", "commune_code", "department_code", "constituency_code")
+
+
+def returns_table(returns: Returns) -> pa.Table:
+    """The returns as a table: codes, counts, and a column ``label:<label>`` each, null where no row stood."""
+    columns: dict[str, pa.Array] = {name: pa.array(getattr(returns.stations, name)) for name in CODES}
+    columns |= {name: pa.array(getattr(returns, name)) for name in COUNTS}
+    for i, label in enumerate(returns.labels):
+        columns[LABEL + label] = pa.array(returns.votes[:, i], mask=~returns.present[:, i])
+    return pa.table(columns)
+
+
+def write_returns(returns: Returns, directory: Path) -> Path:
+    """Write ``<contest>.parquet`` into ``directory``; its path."""
+    path = directory / f"{returns.contest}.parquet"
+    pq.write_table(returns_table(returns), path, compression="zstd")
+    return path
+
+
+def read_ledger(directory: Path, calendar: Calendar, blocs: BlocMap) -> Ledger:
+    """Every ingested contest of ``calendar``, its labels grouped by ``blocs``."""
+    found = [c for c in calendar if (directory / f"{c.key}.parquet").is_file()]
+    if not found:
+        raise MissingInputError(
+            f"nothing of {calendar.territory} was ingested",
+            remedy=f"isoloir ingest {calendar.territory} --from DIR",
+        )
+    return Ledger(blocs.blocs, tuple(_record(directory / f"{c.key}.parquet", c, blocs) for c in found))
+
+
+def _record(path: Path, contest: Contest, blocs: BlocMap) -> Record:
+    table = pq.read_table(path)
+    names = [n for n in table.column_names if n.startswith(LABEL)]
+    code = blocs.codes(contest, [n.removeprefix(LABEL) for n in names], where=path.name)
+    shape = (table.num_rows, len(blocs.blocs))
+    votes, standing = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
+    unlabelled = np.zeros(table.num_rows, np.bool_)
+    for name, bloc in zip(names, code, strict=True):
+        column = table[name].combine_chunks()
+        present = np.asarray(column.is_valid())
+        if bloc == UNLABELLED:
+            unlabelled |= present
+        else:
+            votes[:, bloc] += np.asarray(column.fill_null(0))
+            standing[:, bloc] |= present
+    counts = {name: np.asarray(table[name].combine_chunks()).astype(np.int32) for name in COUNTS}
+    several = votes.sum(axis=1, dtype=np.int64) > counts["valid"] + 2
+    return Record(
+        contest=contest,
+        known_on=contest.results_known_on,
+        stations=Stations(*(_codes(table, name) for name in CODES)),
+        votes=votes,
+        standing=standing,
+        shares_known=~unlabelled & ~several & (counts["valid"] > 0),
+        **counts,
+    )
+
+
+def _codes(table: pa.Table, name: str) -> NDArray[np.str_]:
+    return np.asarray(table[name].to_numpy(), dtype=np.str_)

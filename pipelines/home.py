@@ -1,0 +1,63 @@
+"""Home: where everything that Isoloir keeps lies, closed to other users."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from isoloir.domain.errors import MissingInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one home. *Inside*: raw, core, backtest hold every station. *Outside*: releases."""
+
+    path: Path
+
+    def folder(self, *parts: str) -> Path:
+        """The folder ``parts`` below home, made if missing, readable by its owner only."""
+        folder = self.path.joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.chmod(0o700)
+        return folder
+
+    def current_core(self, territory: str) -> Path:
+        """The folder of the returns ingested last; MissingInputError before the first ingest."""
+        pointer = self.path / "core" / territory / "current"
+        if not pointer.is_file():
+            raise MissingInputError(
+                f"nothing of {territory} was ingested into {self.path}",
+                remedy=f"isoloir ingest {territory} --from DIR --home {self.path}",
+            )
+        return pointer.parent / pointer.read_text(encoding="utf-8").strip()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the file at once: a reader sees the old text or the new one, never a part."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def write_json(path: Path, said: object) -> None:
+    """Replace the file with ``said`` as JSON, keys sorted."""
+    write_text(path, json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def set_in_place(final: Path) -> Iterator[Path]:
+    """A folder to write into, that becomes ``final`` by one rename when the block ends well, else vanishes."""
+    aside = final.with_name(f".{final.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True, mode=0o700)
+    try:
+        yield aside
+        if not final.exists():
+            os.rename(aside, final)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,200 @@
+"""data.gouv.fr's « Données des élections agrégées »: general_results and candidats_results, into returns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from isoloir.domain.errors import SourceError
+from isoloir.domain.station import Stations, Text
+
+from .returns import Returns
+from .tables import Form, batches
+
+GENERAL = Form(
+    columns={
+        "contest": ("id_election",),
+        "station_id": ("id_brut_miom",),
+        "department_code": ("code_departement", "Code du département"),
+        "commune_code": ("code_commune", "Code de la commune"),
+        "constituency_code": ("code_circonscription", "Code de la circonscription"),
+        "registered": ("inscrits", "Inscrits"),
+        "voters": ("votants", "Votants"),
+        "abstentions": ("abstentions", "Abstentions"),
+        "blank": ("blancs", "Blancs"),
+        "null": ("nuls", "Nuls"),
+        "valid": ("exprimes", "Exprimés"),
+    },
+    types={
+        **{name: pa.string() for name in ("contest", "station_id", "department_code", "commune_code")},
+        "constituency_code": pa.string(),
+        **{n: pa.int32() for n in ("registered", "voters", "abstentions", "blank", "null", "valid")},
+    },
+    required=frozenset(
+        {"contest", "station_id", "department_code", "commune_code", "registered", "voters", "valid"}
+    ),
+)
+
+# Names, sex and heads of lists are not here: what is not declared is not read.
+CANDIDATES = Form(
+    columns={
+        "contest": ("id_election",),
+        "station_id": ("id_brut_miom",),
+        "panel": ("no_panneau", "N°Panneau"),
+        "nuance": ("nuance", "Nuance"),
+        "list": ("libelle_abrege_liste", "Libellé Abrégé Liste"),
+        "votes": ("voix", "Voix"),
+    },
+    types={
+        **{name: pa.string() for name in ("contest", "station_id", "nuance", "list")},
+        "panel": pa.int32(),
+        "votes": pa.int32(),
+    },
+    required=frozenset({"contest", "station_id", "votes"}),
+)
+
+
+def read_returns(
+    general: Path, candidates: Path, label_kind: Mapping[str, str]
+) -> tuple[list[Returns], dict[str, int]]:
+    """The returns of every contest in the two files, and rows of contests that are left out on purpose.
+
+    ``label_kind``: the declared contests, and which column holds their labels. Senate rows have no station and are
+    left out, counted; any other undeclared contest is refused.
+    """
+    tables, left_out = _by_contest(general, label_kind)
+    stations = {key: _stations(key, table, general) for key, table in tables.items()}
+    tally = _tally(candidates, {key: s.station_id for key, (s, _) in stations.items()}, label_kind)
+    return [_returns(key, tables[key], *stations[key], *tally[key]) for key in sorted(stations)], left_out
+
+
+def _by_contest(path: Path, label_kind: Mapping[str, str]) -> tuple[dict[str, pa.Table], dict[str, int]]:
+    parts: dict[str, list[pa.Table]] = defaultdict(list)
+    left_out: dict[str, int] = defaultdict(int)
+    offset = 0
+    for table in batches(path, GENERAL):
+        numbered = table.append_column("row", pa.array(np.arange(offset + 1, offset + 1 + len(table))))
+        offset += len(table)
+        for key in pc.unique(table["contest"]).to_pylist():
+            part = numbered.filter(pc.equal(table["contest"], key))
+            if key not in label_kind:
+                _leave_out(key, len(part), int(part["row"][0].as_py()), path, left_out)
+            else:
+                parts[key].append(part)
+    return {key: pa.concat_tables(tables) for key, tables in parts.items()}, dict(left_out)
+
+
+def _leave_out(key: str, rows: int, first: int, path: Path, left_out: dict[str, int]) -> None:
+    if "_sena_" in str(key):
+        left_out[key] += rows
+        return
+    raise SourceError(
+        f"{rows} row(s) are of a contest that is not declared: {key}",
+        where=f"{path}, row {first}",
+        remedy="add it to the territory's elections.yaml, with its date and source",
+    )
+
+
+def _text(table: pa.Table, name: str) -> Text:
+    return np.asarray(table[name].fill_null("").to_numpy(), dtype=np.str_)
+
+
+def _stations(key: str, table: pa.Table, path: Path) -> tuple[Stations, NDArray[np.intp]]:
+    """The contest's stations in order of their codes, and the rows of ``table`` that they are at."""
+    ids = _text(table, "station_id")
+    order = np.argsort(ids, kind="stable")
+    repeated = np.flatnonzero(ids[order][1:] == ids[order][:-1])
+    if len(repeated):
+        row = table["row"].to_numpy()[order[repeated[0] + 1]]
+        raise SourceError(
+            f"{len(repeated)} station(s) of {key} stand twice, first {ids[order][repeated[0]]}",
+            where=f"{path}, row {row}",
+            remedy="keep one row per station and round",
+        )
+    names = ("station_id", "commune_code", "department_code", "constituency_code")
+    return Stations(*(_text(table, name)[order] for name in names)), order
+
+
+def _tally(
+    path: Path, known: Mapping[str, Text], label_kind: Mapping[str, str]
+) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]]:
+    """Votes and presence [S × L] per contest, summed over rows of one station and label in one pass."""
+    sums: dict[str, dict[str, NDArray[np.int64]]] = {key: {} for key in known}
+    rows: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in known}
+    index = {key: pd.Index(ids) for key, ids in known.items()}
+    offset = 0
+    for table in batches(path, CANDIDATES):
+        for key in pc.unique(table["contest"]).to_pylist():
+            if key not in known:
+                continue
+            part = table.filter(pc.equal(table["contest"], key))
+            at = index[key].get_indexer(pd.Index(_text(part, "station_id")))
+            if (at < 0).any():
+                unknown = part["station_id"][int(np.flatnonzero(at < 0)[0])]
+                raise SourceError(
+                    f"{int((at < 0).sum())} row(s) of {key} are of no station of the other file, first {unknown}",
+                    where=f"{path}, between rows {offset + 1} and {offset + len(table)}",
+                    remedy="take both files from the same day",
+                )
+            _add(part, label_kind[key], at, sums[key], rows[key], len(index[key]))
+        offset += len(table)
+    out = {}
+    for key, ids in known.items():
+        labels = tuple(sorted(sums[key]))
+        shape = (len(ids), 0)
+        votes = np.stack([sums[key][n] for n in labels], axis=1) if labels else np.zeros(shape, np.int64)
+        present = np.stack([rows[key][n] for n in labels], axis=1) if labels else np.zeros(shape, np.bool_)
+        out[key] = (labels, votes, present)
+    return out
+
+
+def _add(
+    part: pa.Table,
+    kind: str,
+    at: NDArray[np.intp],
+    sums: dict[str, NDArray[np.int64]],
+    rows: dict[str, NDArray[np.bool_]],
+    length: int,
+) -> None:
+    column = part["panel"].cast(pa.string()) if kind == "panel" else part[kind]
+    labels = column.fill_null("").combine_chunks().dictionary_encode()
+    number, names = labels.indices.to_numpy(), labels.dictionary.to_pylist()
+    flat = number.astype(np.int64) * length + at
+    votes = np.bincount(flat, weights=part["votes"].to_numpy(), minlength=len(names) * length)
+    seen = np.bincount(flat, minlength=len(names) * length) > 0
+    for i, name in enumerate(names):
+        piece = slice(i * length, (i + 1) * length)
+        sums[name] = sums.get(name, 0) + votes[piece].astype(np.int64)
+        rows[name] = rows.get(name, np.zeros(length, np.bool_)) | seen[piece]
+
+
+def _returns(
+    key: str,
+    table: pa.Table,
+    stations: Stations,
+    order: NDArray[np.intp],
+    labels: tuple[str, ...],
+    votes: NDArray[np.int64],
+    present: NDArray[np.bool_],
+) -> Returns:
+    def count(name: str) -> NDArray[np.int32]:
+        return np.asarray(table[name].fill_null(-1).to_numpy()[order], dtype=np.int32)
+
+    return Returns(
+        contest=key,
+        stations=stations,
+        registered=count("registered"),
+        voters=count("voters"),
+        valid=count("valid"),
+        labels=labels,
+        votes=votes.astype(np.int32),
+        present=present,
+        row=np.asarray(table["row"].to_numpy()[order], dtype=np.int64),
+    )
