@@ -32,7 +32,7 @@ class Vintage(SourceFile):
 
 
 class _Source(Text):
-    """``contradictory``: stations whose published counts cannot be true, left out of that contest and listed."""
+    """``contradictory``: stations whose published counts cannot be true: left out of it and listed."""
 
     licence: NonEmpty
     attribution: NonEmpty

@@ -51,7 +51,7 @@ def write_json(path: Path, said: object) -> None:
 
 @contextmanager
 def set_in_place(final: Path) -> Iterator[Path]:
-    """A folder to write into, that becomes ``final`` by one rename when the block ends well, else vanishes."""
+    """A folder to write into: becomes ``final`` by one rename when the block ends well, else vanishes."""
     aside = final.with_name(f".{final.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True, mode=0o700)

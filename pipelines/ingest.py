@@ -26,7 +26,7 @@ CODE = (core, datagouv, returns, tables, tidy)
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingest came to: the folder in core/, contests, stations, findings; ``again`` if all was there."""
+    """What an ingest came to: folder in core/, contests, stations, findings; ``again`` if all was there."""
 
     folder: Path
     contests: tuple[str, ...]
@@ -111,7 +111,8 @@ def _refuse_names(config: TerritoryConfig, one: Returns, directory: Path) -> Non
     ]
     if strange:
         raise SourceError(
-            f"{len(strange)} label(s) of {one.contest} are neither codes nor declared: not shown, they may be names",
+            f"{len(strange)} label(s) of {one.contest} are neither codes nor declared: "
+            "not shown, they may be names",
             where=str(directory),
             remedy=f"declare them in configs/territories/{config.key}/blocs, or correct the file",
         )

@@ -60,19 +60,22 @@ CANDIDATES = Form(
     required=frozenset({"contest", "station_id", "votes"}),
 )
 
+Tally = tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]
+"""The labels of a contest, and per station and label [S × L] its votes and whether a row stood there."""
+
 
 def read_returns(
     general: Path, candidates: Path, label_kind: Mapping[str, str]
 ) -> tuple[list[Returns], dict[str, int]]:
-    """The returns of every contest in the two files, and rows of contests that are left out on purpose.
+    """The returns of every contest in the two files, and the rows left out on purpose by contest.
 
-    ``label_kind``: the declared contests, and which column holds their labels. Senate rows have no station and are
-    left out, counted; any other undeclared contest is refused.
+    ``label_kind``: the declared contests, and which column holds their labels. Senate rows have no station
+    and are left out, counted; any other undeclared contest is refused.
     """
     tables, left_out = _by_contest(general, label_kind)
     stations = {key: _stations(key, table, general) for key, table in tables.items()}
     tally = _tally(candidates, {key: s.station_id for key, (s, _) in stations.items()}, label_kind)
-    return [_returns(key, tables[key], *stations[key], *tally[key]) for key in sorted(stations)], left_out
+    return [_returns(key, tables[key], stations[key], tally[key]) for key in sorted(stations)], left_out
 
 
 def _by_contest(path: Path, label_kind: Mapping[str, str]) -> tuple[dict[str, pa.Table], dict[str, int]]:
@@ -122,9 +125,7 @@ def _stations(key: str, table: pa.Table, path: Path) -> tuple[Stations, NDArray[
     return Stations(*(_text(table, name)[order] for name in names)), order
 
 
-def _tally(
-    path: Path, known: Mapping[str, Text], label_kind: Mapping[str, str]
-) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]]:
+def _tally(path: Path, known: Mapping[str, Text], label_kind: Mapping[str, str]) -> dict[str, Tally]:
     """Votes and presence [S × L] per contest, summed over rows of one station and label in one pass."""
     sums: dict[str, dict[str, NDArray[np.int64]]] = {key: {} for key in known}
     rows: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in known}
@@ -139,7 +140,8 @@ def _tally(
             if (at < 0).any():
                 unknown = part["station_id"][int(np.flatnonzero(at < 0)[0])]
                 raise SourceError(
-                    f"{int((at < 0).sum())} row(s) of {key} are of no station of the other file, first {unknown}",
+                    f"{int((at < 0).sum())} row(s) of {key} are of no station of the other file, "
+                    f"first {unknown}",
                     where=f"{path}, between rows {offset + 1} and {offset + len(table)}",
                     remedy="take both files from the same day",
                 )
@@ -178,12 +180,12 @@ def _add(
 def _returns(
     key: str,
     table: pa.Table,
-    stations: Stations,
-    order: NDArray[np.intp],
-    labels: tuple[str, ...],
-    votes: NDArray[np.int64],
-    present: NDArray[np.bool_],
+    placed: tuple[Stations, NDArray[np.intp]],
+    tally: Tally,
 ) -> Returns:
+    stations, order = placed
+    labels, votes, present = tally
+
     def count(name: str) -> NDArray[np.int32]:
         return np.asarray(table[name].fill_null(-1).to_numpy()[order], dtype=np.int32)
 

@@ -77,7 +77,7 @@ def check(returns: Returns, *, multi_seat: bool) -> list[Finding]:
     """What is wrong (refused) or odd (kept and listed) in ``returns``; nothing found, nothing returned."""
     votes = returns.votes.sum(axis=1, dtype=np.int64)
     off = np.abs(votes - returns.valid)
-    # An empty mask where voters may choose several names: there the votes sum to several times the valid ones.
+    # Where voters may choose several names, the votes may sum to several times the valid ones.
     comparable = votes <= returns.valid if multi_seat else np.ones(len(votes), np.bool_)
     negative = (returns.registered < 0) | (returns.voters < 0) | (returns.valid < 0)
     negative |= (returns.votes < 0).any(axis=1)

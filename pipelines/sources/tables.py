@@ -47,7 +47,7 @@ def locate(directory: Path, name: str) -> Path:
 def batches(path: Path, form: Form, *, delimiter: str = ";") -> Iterator[pa.Table]:
     """The allow-listed columns of ``path`` under our names, cast to their declared types, in batches.
 
-    Other columns are not read at all. A declared column that is missing is refused if it is required, else null.
+    Other columns are not read at all. A declared column that is missing is refused if required, else null.
     """
     if path.suffix == ".parquet":
         yield from _parquet(path, form)

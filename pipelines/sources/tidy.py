@@ -21,7 +21,7 @@ AREAS = ("commune", "department", "constituency")
 
 
 def read_returns(files: list[Path], source: TidySource, label_kind: Mapping[str, str]) -> list[Returns]:
-    """The returns of every contest in the results file, areas taken from the geography where declared there."""
+    """The returns of every contest in the results file, areas from the geography where declared there."""
     rows = _rows(files[0], source)
     if source.geography is not None:
         rows = _with_areas(rows, files[1], source.geography)
@@ -38,7 +38,8 @@ def read_returns(files: list[Path], source: TidySource, label_kind: Mapping[str,
 def _frame(path: Path, columns: Mapping[str, str], counts: tuple[str, ...], delimiter: str) -> pd.DataFrame:
     types = {name: pa.int64() if name in counts else pa.string() for name in columns}
     form = Form({n: (c,) for n, c in columns.items()}, types, frozenset(columns))
-    return pa.concat_tables(batches(path, form, delimiter=delimiter)).to_pandas()
+    rows: pd.DataFrame = pa.concat_tables(batches(path, form, delimiter=delimiter)).to_pandas()
+    return rows
 
 
 def _rows(path: Path, source: TidySource) -> pd.DataFrame:
