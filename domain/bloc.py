@@ -72,9 +72,11 @@ class BlocMap:
         if unknown:
             shown = [labels[i] for i in unknown if LABEL_CODE.match(labels[i])]
             named = ", ".join(shown[:5]) if shown else "not shown (it may be a person's name)"
+            folder = f"configs/territories/{contest.territory}/blocs"
             raise SourceError(
-                f"{len(unknown)} label(s) of {contest.key} have no bloc in grouping {self.grouping!r}: {named}",
+                f"{len(unknown)} label(s) of {contest.key} have no bloc in grouping "
+                f"{self.grouping!r}: {named}",
                 where=where,
-                remedy=f"add a dated rule to configs/territories/{contest.territory}/blocs/{self.grouping}.yaml",
+                remedy=f"add a dated rule to {folder}/{self.grouping}.yaml",
             )
         return np.array(found, dtype=np.int8)

@@ -93,7 +93,10 @@ class Calendar:
         return earlier[-1] if earlier else None
 
     def first_round_of(self, contest: Contest) -> Contest | None:
-        """The first round of the ballot of which ``contest`` is a later round (within 120 days: in 2020 the pandemic kept two rounds 105 days apart), or None."""
+        """The first round of the ballot of which ``contest`` is a later round, or None.
+
+        Within 120 days: in 2020 the pandemic kept two rounds 105 days apart.
+        """
         return first_round_among(self.contests, contest)
 
 

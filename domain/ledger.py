@@ -24,8 +24,8 @@ Mask = NDArray[np.bool_]
 class Record:
     """The results of one contest, public from ``known_on``.
 
-    ``registered, voters, valid`` [S] and ``votes`` [S × B] are counts; ``standing`` [S × B] tells where a bloc
-    stood (a row with 0 votes counts); ``shares_known`` [S] is False where votes were cast for candidates
+    ``registered, voters, valid`` [S] and ``votes`` [S × B] are counts; ``standing`` [S × B] tells where a
+    bloc stood (a row with 0 votes counts); ``shares_known`` [S] is False where votes were cast for candidates
     without a label or where a voter could choose several: turnout is kept, shares are missing.
     """
 
@@ -44,8 +44,8 @@ class Record:
 class Notice:
     """The notice of poll: what is public about a contest before the vote.
 
-    The roll (``stations`` and their ``registered`` [S]) and the offer (``standing`` [S × B]). ``roll_from`` and
-    ``offer_from`` say where each comes from: the contest itself, an earlier one that was carried, or a file.
+    The roll (``stations`` and their ``registered`` [S]) and the offer (``standing`` [S × B]). ``roll_from``
+    and ``offer_from`` say where each comes from: the contest itself, an earlier one carried, or a file.
     """
 
     contest: Contest

@@ -22,8 +22,9 @@ Source: the reference matching on France suspects stations with a gap over 20 %.
 class Totals:
     """Sums of counts over areas: ``registered, voters, valid`` [G × C], ``votes, valid_where`` [G × C × B].
 
-    ``valid_where`` sums the valid votes of the stations where the bloc stood and shares are known: the electors
-    that a bloc's share covers. All stations of a contest count, also those that the target no longer has.
+    ``valid_where`` sums the valid votes of the stations where the bloc stood and shares are known: the
+    electors that a bloc's share covers. All stations of a contest count, also those that the target
+    no longer has.
     """
 
     codes: Text
@@ -66,7 +67,7 @@ class Panel:
 
 
 def build_panel(past: Past, notice: Notice) -> Panel:
-    """Carry every record of ``past`` to the stations of ``notice`` by code, the registered count as witness."""
+    """Carry every record of ``past`` to the stations of ``notice`` by code, registered counts as witness."""
     stations = notice.stations
     found = [positions(stations.station_id, r.stations.station_id) for r in past.records]
     linked = np.stack([f >= 0 for f in found], axis=1) if found else np.zeros((len(stations), 0), np.bool_)
@@ -104,11 +105,13 @@ def _stack(columns: list[Counts], length: int) -> Counts:
 def _carry(record: Record, found: NDArray[np.intp]) -> tuple[Counts, Counts, Counts, Counts, Mask, Mask]:
     """The record's columns at the target's stations; 0 and False where the code is not found."""
     has = found >= 0
-    counts = [
-        np.where(has, c[found], 0).astype(np.int32) for c in (record.registered, record.voters, record.valid)
-    ]
+
+    def at(counts: Counts) -> Counts:
+        return np.where(has, counts[found], 0).astype(np.int32)
+
     votes = np.where(has[:, None], record.votes[found], 0).astype(np.int32)
-    return (*counts, votes, record.standing[found] & has[:, None], record.shares_known[found] & has)  # type: ignore[return-value]
+    standing, shares_known = record.standing[found] & has[:, None], record.shares_known[found] & has
+    return at(record.registered), at(record.voters), at(record.valid), votes, standing, shares_known
 
 
 def _totals(past: Past, codes: Text, level: str | None) -> Totals:

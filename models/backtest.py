@@ -1,4 +1,4 @@
-"""Forecast past contests as they would have been forecast, and choose the champion of each by what came before."""
+"""Forecast past contests as they would have been forecast; choose each champion by what came before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CANDIDATES = (PRIOR, POOLED, *RULES)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be forecast, and from what: the notice, the panel of its past, the naive rules' situation."""
+    """What is to be forecast, and from what: the notice, the panel of its past, the rules' situation."""
 
     notice: Notice
     panel: Panel
@@ -76,7 +76,7 @@ def level_given(outcomes: Outcomes) -> Scenario:
 def level_carried(question: Question) -> Scenario:
     """The figures of the reference contest, or of the last one where there is none.
 
-    Votes of blocs that do not stand go to those that do, in each station in proportion to their national shares.
+    Votes of blocs that do not stand go to those that do, in each station in proportion to national shares.
     """
     panel, notice = question.panel, question.notice
     at = question.situation.reference
@@ -128,8 +128,8 @@ class Champion:
 def choose(earlier: list[Fold], round_number: int) -> Champion:
     """The candidates of least mean regret at earlier targets; :data:`POOLED` before there is any.
 
-    Regret = error / least error of any candidate − 1. Targets of the same round (first, or later) count alone where
-    there are any: two rounds of one ballot are another problem than one ballot to the next.
+    Regret = error / least error of any candidate − 1. Targets of the same round (first, or later) count
+    alone where there are any: two rounds of one ballot are another problem than one ballot to the next.
     """
     alike = [f for f in earlier if (f.outcomes.contest.round > 1) == (round_number > 1)] or earlier
     keys = tuple(f.outcomes.contest.key for f in alike)

@@ -1,7 +1,7 @@
 """The naive rules: what anyone would forecast from earlier results, and what a model has to beat.
 
-Stations are joined by plain code equality here, gaps filled from the commune, then the department: naive rules do
-not look at the registered count.
+Stations are joined by plain code equality here, gaps filled from the commune, then the department: naive
+rules do not look at the registered count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a rule may look at: the panel of the past, the notice, the history, and the reference contest."""
+    """All that a rule may look at: the panel of the past, the notice, the history, the reference contest."""
 
     panel: Panel
     notice: Notice
@@ -110,10 +110,11 @@ def _levels(basis: Basis, s: Situation) -> tuple[Floats, Floats, float, Floats]:
 
 def _closed(shares: Floats, notice: Notice) -> Floats:
     """Shares made to sum to 1 over the blocs that stand; equal parts where they are all 0."""
-    offered = np.where(notice.standing.any(axis=1)[:, None], notice.standing, True)
+    offered = notice.standing | ~notice.standing.any(axis=1, keepdims=True)
     kept = np.where(offered, np.clip(shares, 0.0, 1.0), 0.0)
     total = kept.sum(axis=1, keepdims=True)
-    return np.where(total > 0, kept / np.maximum(total, 1e-300), offered / offered.sum(axis=1, keepdims=True))
+    equal = offered / offered.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > 0, kept / np.maximum(total, 1e-300), equal))
 
 
 def _moved(

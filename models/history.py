@@ -17,15 +17,16 @@ EXACT, COMMUNE, DEPARTMENT, NONE = 0, 1, 2, 3
 """Where a station's history comes from."""
 
 SMOOTHING = 10.0
-"""Pseudo-electors at the national figure that keep a logit finite: their pull fades above a few dozen electors."""
+"""Pseudo-electors at the national figure keep a logit finite: their pull fades above a few dozen electors."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """Deviations from the nation [S × C (× B)] at the panel's contests, and their sources [S × C].
 
-    ``turnout``: difference of logits. ``shares``: log of the bloc's share over its share where it stood; NaN where
-    it stood neither in the station, nor its commune, nor its department. ``stood`` [C × B]: stood anywhere.
+    ``turnout``: difference of logits. ``shares``: log of the bloc's share over its share where it stood; NaN
+    where it stood neither in the station, nor its commune, nor its department. ``stood`` [C × B]: stood
+    anywhere.
     """
 
     turnout: Floats
@@ -40,7 +41,7 @@ def smoothed_logit(voters: Floats, registered: Floats, national: Floats) -> Floa
 
 
 def build_history(panel: Panel, *, witness: bool) -> History:
-    """The history of the panel's stations; with ``witness``, a code whose registered disagree is no history."""
+    """The history of the panel's stations; with ``witness``, a code with other registered is no history."""
     own = (panel.same if witness else panel.linked) & (panel.registered > 0)
     turnout, came_from = _turnout(panel, own)
     return History(turnout, came_from, _shares(panel, own), (panel.nation.valid_where[0] > 0))
@@ -61,7 +62,8 @@ def _turnout(panel: Panel, own: Mask) -> tuple[Floats, NDArray[np.int8]]:
     base = logit(national)
 
     def deviation(voters: NDArray[np.int64], registered: NDArray[np.int64]) -> Floats:
-        return smoothed_logit(voters.astype(np.float64), registered.astype(np.float64), national) - base
+        smoothed = smoothed_logit(voters.astype(np.float64), registered.astype(np.float64), national)
+        return np.asarray(smoothed - base)
 
     def of_area(totals: Totals, row: NDArray[np.intp]) -> tuple[Floats, Mask]:
         return deviation(totals.voters, totals.registered)[row], totals.registered[row] > 0

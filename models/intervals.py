@@ -1,7 +1,8 @@
 """Split-conformal intervals by size class, calibrated on the out-of-sample errors of earlier contests.
 
-The bound of a class is the ⌈(n + 1)(1 − α)⌉-th smallest absolute error in it (Vovk et al. 2005; Lei et al. 2018), each
-earlier contest weighing the same. The errors are measured with the national level given: the band is local.
+The bound of a class is the ⌈(n + 1)(1 − α)⌉-th smallest absolute error in it (Vovk et al. 2005; Lei et al.
+2018), each earlier contest weighing the same. The errors are measured with the national level given: the band
+is local.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def bound(errors: list[Floats], alpha: float) -> float:
 
 
 def band(forecast: Forecast, registered: Counts, earlier: list[Errors], alpha: float = 0.1) -> Band:
-    """Intervals of nominal coverage ``1 − alpha`` around ``forecast``; [0, 1] where nothing calibrates them."""
+    """Intervals of nominal coverage ``1 − alpha`` around ``forecast``; [0, 1] before there are errors."""
     classes, blocs = size_class(registered), forecast.shares.shape[1]
     turnout_half = np.ones(len(CLASSES) + 1)
     shares_half = np.ones((len(CLASSES) + 1, blocs))

@@ -4,8 +4,8 @@ A station's deviation at contest c is taken as a draw with covariance
 
     k(c, c') = common + kind [same kind] + ballot [two rounds of one ballot] + time exp(−|years| / scale)
 
-plus a nugget for counting noise. The prior for the target is the simple-kriging mean K⁻¹k of the past deviations
-(Rasmussen & Williams 2006, eq. 2.25), its weights brought to sum to ``kept`` where they sum to more.
+plus a nugget for counting noise. The prior for the target is the simple-kriging mean K⁻¹k of the past
+deviations (Rasmussen & Williams 2006, eq. 2.25).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def weighted_turnout(kernel: Kernel, deviation: Floats, past: tuple[Contest, ...
 
 
 def weighted_shares(kernel: Kernel, score: Floats, past: tuple[Contest, ...], target: Contest) -> Floats:
-    """The prior of the log-strengths [S × B], given the past ones [S × C × B]; NaN where a bloc did not stand.
+    """The prior of the log-strengths [S × B], given the past ones [S × C × B]; NaN where it did not stand.
 
     A contest in which the bloc stood nowhere takes no part; where it stood elsewhere only, its gap is 0.
     """

@@ -33,12 +33,12 @@ def meet_turnout(deviation: Floats, registered: NDArray[np.int32], turnout: floa
 def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask) -> Floats:
     """Shares [S × B] whose rows sum to 1 and whose ``weight``-ed means are ``shares`` [B].
 
-    ``score`` is a log-strength. The result is ``exp(score + a_b) / row sum`` where the bloc stands and 0 elsewhere:
-    the member of that family that meets the totals (iterative proportional fitting, Deming & Stephan 1940).
-    A station where nobody stands is taken to offer every bloc. ConfigError where no such shares exist, as when
-    a bloc's target passes the votes of the stations where it stands.
+    ``score`` is a log-strength. The result is ``exp(score + a_b) / row sum`` where the bloc stands and 0
+    elsewhere: the member of that family that meets the totals (iterative proportional fitting, Deming &
+    Stephan 1940). A station where nobody stands is taken to offer every bloc. ConfigError where no such shares
+    exist, as when a bloc's target passes the votes of the stations where it stands.
     """
-    offered = np.where(standing.any(axis=1)[:, None], standing, True)
+    offered = standing | ~standing.any(axis=1, keepdims=True)
     wanted = shares > 0
     if not (offered[:, wanted].any(axis=1) | (weight <= 0)).all():
         raise ConfigError(
@@ -59,6 +59,6 @@ def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask) -
         scale = np.where(wanted, scale * ratio, 0.0)
         scale /= scale.max()
     raise ConfigError(
-        f"no station shares meet the scenario's (a bloc misses its share by {np.abs(totals - shares).max():.2g})",
+        f"no station shares meet the scenario's (a bloc is off by {np.abs(totals - shares).max():.2g})",
         remedy="lower the shares of blocs that stand in few stations, or correct the offer",
     )

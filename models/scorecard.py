@@ -31,7 +31,7 @@ def votes_misallocated(forecast: Forecast, outcomes: Outcomes, rows: Mask | None
 
 
 def noise_floor(outcomes: Outcomes) -> tuple[float, float]:
-    """The error that a forecaster who knows every station's true propensity still makes: binomial counting noise.
+    """The error that a forecaster who knows every station's true propensity still makes: counting noise.
 
     Turnout in pp and votes misallocated per 100, by the normal mean absolute deviation √(2pq / πn), with the
     observed figures for p.
@@ -47,7 +47,7 @@ def noise_floor(outcomes: Outcomes) -> tuple[float, float]:
 
 
 def coverage(forecast_band: Band, outcomes: Outcomes) -> tuple[float, float]:
-    """Part of the stations with registered electors whose turnout lies in its band, and the mean width in pp."""
+    """Part of the stations with registered electors whose turnout is in its band; the mean width in pp."""
     held = outcomes.registered > 0
     actual = outcomes.voters[held] / outcomes.registered[held]
     low, high = forecast_band.turnout_lo[held], forecast_band.turnout_hi[held]
