@@ -61,3 +61,14 @@ def set_in_place(final: Path) -> Iterator[Path]:
             os.rename(aside, final)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def replaced(final: Path) -> Iterator[Path]:
+    """As :func:`set_in_place`, for a folder of results that a later run replaces."""
+    fresh = final.with_name(f".{final.name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with set_in_place(fresh) as aside:
+        yield aside
+    shutil.rmtree(final, ignore_errors=True)
+    os.rename(fresh, final)

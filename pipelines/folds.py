@@ -1,0 +1,101 @@
+"""Put questions to the ledger: past targets as folds, and the target itself, past or future."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from isoloir.configs.load import TerritoryConfig
+from isoloir.domain.bloc import BlocMap
+from isoloir.domain.election import AsOf, Calendar, Contest
+from isoloir.domain.errors import MissingInputError
+from isoloir.domain.ledger import Ledger, Notice, Past
+from isoloir.domain.scenario import OfferSpec
+from isoloir.models.backtest import Fold, Question, ask, make_fold
+
+COMPLETE = 0.95
+"""A roll is complete if it holds this part of the largest of the territory's last ten first rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Whether second rounds are forecast, and learnt from, as if their first rounds were not held yet."""
+
+    first_rounds: bool
+
+
+def cut_of(calendar: Calendar, contest: Contest, as_of: AsOf, ledger: Ledger) -> Hidden:
+    """First rounds are hidden when ``contest`` is a later round whose first is not known at ``as_of``."""
+    first = calendar.first_round_of(contest)
+    known = {c.key for c in ledger.as_of(as_of).contests}
+    return Hidden(first is not None and first.key not in known)
+
+
+def past_of(ledger: Ledger, calendar: Calendar, contest: Contest, as_of: AsOf, hidden: Hidden) -> Past:
+    """What a forecast of ``contest`` may see: public before its day and before ``as_of``."""
+    cut = AsOf(min(as_of.day, contest.held_on))
+    first = calendar.first_round_of(contest)
+    if hidden.first_rounds and first is not None:
+        cut = AsOf(min(cut.day, first.held_on))
+    return ledger.as_of(cut)
+
+
+def question_of(
+    ledger: Ledger, calendar: Calendar, notice: Notice, as_of: AsOf, hidden: Hidden
+) -> Question | None:
+    """The question of the notice's contest, or None where nothing was public before it."""
+    contest = notice.contest
+    past = past_of(ledger, calendar, contest, as_of, hidden)
+    reference = calendar.reference_of(contest)
+    return ask(past, notice, reference.key if reference else None) if past.records else None
+
+
+def earlier_folds(
+    ledger: Ledger, calendar: Calendar, as_of: AsOf, hidden: Hidden, say: Callable[[str], None]
+) -> list[Fold]:
+    """Every contest whose results were public before ``as_of`` and that had a past, as a fold."""
+    folds = []
+    for contest in ledger.as_of(as_of).contests:
+        notice = ledger.notice(contest)
+        question = notice and question_of(ledger, calendar, notice, as_of, hidden)
+        if question is None:
+            continue
+        outcomes = ledger.outcomes(contest, as_of)
+        if not outcomes.shares_known.any():
+            continue
+        say(f"judging at {contest.key}")
+        folds.append(make_fold(question, outcomes))
+    return folds
+
+
+def notice_of(
+    ledger: Ledger, config: TerritoryConfig, target: Contest, blocs: BlocMap, offer: OfferSpec | None
+) -> Notice:
+    """The target's notice: its own rows' if it was held; else the latest complete roll and the offer file."""
+    return ledger.notice(target) or carried_notice(ledger.as_of(target.eve), target, blocs, offer)
+
+
+def carried_notice(past: Past, target: Contest, blocs: BlocMap, offer: OfferSpec | None) -> Notice:
+    """The latest complete roll before the target, never a second round's; who stands as the offer says.
+
+    Without an offer every bloc is taken to stand everywhere. MissingInputError where there is no roll.
+    """
+    firsts = [r for r in past.records if r.contest.round == 1][-10:]
+    if not firsts:
+        raise MissingInputError(
+            f"no roll is known before {target.key}", remedy="ingest an earlier first round"
+        )
+    largest = max(int(r.registered.sum()) for r in firsts)
+    roll = next(r for r in reversed(firsts) if r.registered.sum() >= COMPLETE * largest)
+    standing = np.ones((len(roll.stations), len(blocs.blocs)), np.bool_)
+    if offer is not None:
+        codes = blocs.codes(target, list(offer.labels))
+        standing[:] = np.isin(np.arange(len(blocs.blocs)), codes)
+    source = "the scenario's offer file" if offer is not None else "unknown: every bloc everywhere"
+    return Notice(target, blocs.blocs, roll.stations, roll.registered, standing, roll.contest.key, source)
+
+
+FOREVER = AsOf(date.max)
+"""The cut of one who looks back at everything: for judging a backtest, never for forecasting."""
