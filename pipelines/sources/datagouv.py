@@ -83,10 +83,10 @@ def _by_contest(path: Path, label_kind: Mapping[str, str]) -> tuple[dict[str, pa
     left_out: dict[str, int] = defaultdict(int)
     offset = 0
     for table in batches(path, GENERAL):
-        numbered = table.append_column("row", pa.array(np.arange(offset + 1, offset + 1 + len(table))))
+        numbered = _numbered(table, offset)
         offset += len(table)
-        for key in pc.unique(table["contest"]).to_pylist():
-            part = numbered.filter(pc.equal(table["contest"], key))
+        for key in pc.unique(numbered["contest"]).to_pylist():
+            part = numbered.filter(pc.equal(numbered["contest"], key))
             if key not in label_kind:
                 _leave_out(key, len(part), int(part["row"][0].as_py()), path, left_out)
             else:
@@ -94,12 +94,19 @@ def _by_contest(path: Path, label_kind: Mapping[str, str]) -> tuple[dict[str, pa
     return {key: pa.concat_tables(tables) for key, tables in parts.items()}, dict(left_out)
 
 
+def _numbered(table: pa.Table, offset: int) -> pa.Table:
+    """The batch with the rows' numbers in the file; a contest not stated becomes "", which none declares."""
+    contest = table["contest"].fill_null("")
+    table = table.set_column(table.column_names.index("contest"), "contest", contest)
+    return table.append_column("row", pa.array(np.arange(offset + 1, offset + 1 + len(table))))
+
+
 def _leave_out(key: str, rows: int, first: int, path: Path, left_out: dict[str, int]) -> None:
-    if "_sena_" in str(key):
+    if "_sena_" in key:
         left_out[key] += rows
         return
     raise SourceError(
-        f"{rows} row(s) are of a contest that is not declared: {key}",
+        f"{rows} row(s) are of a contest that is not declared: {key or '(not stated)'}",
         where=f"{path}, row {first}",
         remedy="add it to the territory's elections.yaml, with its date and source",
     )
@@ -132,21 +139,20 @@ def _tally(path: Path, known: Mapping[str, Text], label_kind: Mapping[str, str])
     index = {key: pd.Index(ids) for key, ids in known.items()}
     offset = 0
     for table in batches(path, CANDIDATES):
-        for key in pc.unique(table["contest"]).to_pylist():
-            if key not in known:
-                continue
-            part = table.filter(pc.equal(table["contest"], key))
-            at = index[key].get_indexer(pd.Index(_text(part, "station_id")))
-            if (at < 0).any():
-                unknown = part["station_id"][int(np.flatnonzero(at < 0)[0])]
-                raise SourceError(
-                    f"{int((at < 0).sum())} row(s) of {key} are of no station of the other file, "
-                    f"first {unknown}",
-                    where=f"{path}, between rows {offset + 1} and {offset + len(table)}",
-                    remedy="take both files from the same day",
-                )
-            _add(part, label_kind[key], at, sums[key], rows[key], len(index[key]))
+        numbered = _numbered(table, offset)
         offset += len(table)
+        for key in pc.unique(numbered["contest"]).to_pylist():
+            part = numbered.filter(pc.equal(numbered["contest"], key))
+            if key in known:
+                at = index[key].get_indexer(pd.Index(_text(part, "station_id")))
+                _refuse_rows(part, at < 0, f"of {key} are of no station of the other file", path)
+                # Here, as a sum over the rows of one label would hide it.
+                uncounted = pc.less(part["votes"].fill_null(-1), 0).to_numpy()
+                _refuse_rows(part, uncounted, f"of {key} state no votes, or a negative count", path)
+                _add(part, label_kind[key], at, sums[key], rows[key], len(index[key]))
+            elif "_sena_" not in key:
+                every = np.ones(len(part), np.bool_)
+                _refuse_rows(part, every, f"are of {key or 'no contest'}, which the other file lacks", path)
     out = {}
     for key, ids in known.items():
         labels = tuple(sorted(sums[key]))
@@ -155,6 +161,16 @@ def _tally(path: Path, known: Mapping[str, Text], label_kind: Mapping[str, str])
         present = np.stack([rows[key][n] for n in labels], axis=1) if labels else np.zeros(shape, np.bool_)
         out[key] = (labels, votes, present)
     return out
+
+
+def _refuse_rows(part: pa.Table, bad: NDArray[np.bool_], what: str, path: Path) -> None:
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise SourceError(
+            f"{int(bad.sum())} row(s) {what}, first that of station {part['station_id'][first]}",
+            where=f"{path}, row {part['row'][first]}",
+            remedy="take both files from the same day, or correct the row",
+        )
 
 
 def _add(
@@ -189,6 +205,7 @@ def _returns(
     def count(name: str) -> NDArray[np.int32]:
         return np.asarray(table[name].fill_null(-1).to_numpy()[order], dtype=np.int32)
 
+    blank, null = count("blank"), count("null")
     return Returns(
         contest=key,
         stations=stations,
@@ -199,4 +216,6 @@ def _returns(
         votes=votes.astype(np.int32),
         present=present,
         row=np.asarray(table["row"].to_numpy()[order], dtype=np.int64),
+        abstentions=count("abstentions"),
+        blank_null=np.where((blank < 0) | (null < 0), np.int32(-1), blank + null),
     )

@@ -21,6 +21,7 @@ class Returns:
     """Counts of one contest: [S] per station, ``votes`` and ``present`` [S × L] per label.
 
     ``present``: a row stood there, 0 votes included. ``row`` [S]: the row of the station in its file, from 1.
+    ``abstentions`` and ``blank_null`` [S], -1 where not stated, serve the checks only.
     """
 
     contest: str
@@ -32,6 +33,8 @@ class Returns:
     votes: Counts
     present: Mask
     row: NDArray[np.int64]
+    abstentions: Counts | None = None
+    blank_null: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ def without(returns: Returns, station_ids: tuple[str, ...]) -> tuple[Returns, li
         returns.votes[kept],
         returns.present[kept],
         returns.row[kept],
+        None if returns.abstentions is None else returns.abstentions[kept],
+        None if returns.blank_null is None else returns.blank_null[kept],
     ), finding
 
 
@@ -85,11 +90,14 @@ def check(returns: Returns, *, multi_seat: bool) -> list[Finding]:
         ("a negative count", negative, True),
         ("more voters than registered", returns.voters > returns.registered, True),
         ("more valid votes than voters", returns.valid > returns.voters, True),
-        (f"votes miss the valid ones by more than {ROUNDING}", (off > ROUNDING) & comparable, True),
-        (
-            f"votes miss the valid ones by at most {ROUNDING}",
-            (off > 0) & (off <= ROUNDING) & comparable,
-            False,
+        *_sum_tests("votes miss the valid ones", off * comparable),
+        *_sum_tests(
+            "voters and abstentions miss the registered",
+            _gap(returns.registered, returns.voters, returns.abstentions),
+        ),
+        *_sum_tests(
+            "blank, null and valid votes miss the voters",
+            _gap(returns.voters, returns.valid, returns.blank_null),
         ),
         ("nobody registered", returns.registered == 0, False),
         ("no valid vote", (returns.valid == 0) & (returns.registered > 0), False),
@@ -97,6 +105,21 @@ def check(returns: Returns, *, multi_seat: bool) -> list[Finding]:
     if multi_seat:
         tests.append(("several votes per voter: turnout kept, shares missing", votes > returns.valid, False))
     return list(_found(returns, tests))
+
+
+def _gap(total: Counts, part: Counts, rest: Counts | None) -> NDArray[np.int64]:
+    """By how much the parts miss their total; 0 where the rest is not stated: nothing to compare."""
+    if rest is None:
+        return np.zeros(len(total), np.int64)
+    gap = np.abs(total.astype(np.int64) - part - rest)
+    return np.where(rest < 0, 0, gap)
+
+
+def _sum_tests(name: str, off: NDArray[np.int64]) -> list[tuple[str, Mask, bool]]:
+    return [
+        (f"{name} by more than {ROUNDING}", off > ROUNDING, True),
+        (f"{name} by at most {ROUNDING}", (off > 0) & (off <= ROUNDING), False),
+    ]
 
 
 def _found(returns: Returns, tests: list[tuple[str, Mask, bool]]) -> Iterator[Finding]:

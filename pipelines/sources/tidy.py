@@ -50,6 +50,14 @@ def _rows(path: Path, source: TidySource) -> pd.DataFrame:
     parts = said.contest_columns()
     columns |= {f"contest.{name}": name for name in parts}
     rows = _frame(path, columns, COUNTS, said.delimiter)
+    # Grouping drops rows without a key, and a sum those without votes.
+    unstated = rows[["station", "label", "votes"]].isna().any(axis=1).to_numpy()
+    if unstated.any():
+        raise SourceError(
+            f"{int(unstated.sum())} row(s) state no station, label or votes",
+            where=f"{path}, row {int(np.flatnonzero(unstated)[0]) + 1}",
+            remedy="fill these rows, or remove them",
+        )
     keyed = rows[[f"contest.{name}" for name in parts]].drop_duplicates()
     keyed["contest"] = [
         said.contest_key(dict(zip(parts, values, strict=True))) for values in keyed.to_numpy().tolist()
@@ -69,13 +77,20 @@ def _returns(key: str, part: pd.DataFrame, path: Path) -> Returns:
     for name in ("registered", "voters", "valid"):
         several = part.groupby("station")[name].nunique()
         if (several > 1).any():
+            station = several.idxmax()
+            of_it = part[part["station"] == station]
+            row = of_it.loc[of_it[name] != of_it[name].iloc[0], "row"].iloc[0]
             raise SourceError(
-                f"station {several.idxmax()} of {key} states several figures of {name}",
-                where=str(path),
+                f"station {station} of {key} states several figures of {name}",
+                where=f"{path}, row {row}",
                 remedy="keep one figure per station and contest",
             )
     votes = part.pivot_table(index="station", columns="label", values="votes", aggfunc="sum").sort_index()
-    text = first.reindex(columns=["station", "commune", "department", "constituency"]).fillna("").astype(str)
+    text = (
+        first.reindex(columns=["station", "commune", "department", "constituency"])
+        .astype("string")
+        .fillna("")
+    )
     return Returns(
         contest=key,
         stations=Stations(*(np.asarray(text[name].to_numpy(), dtype=np.str_) for name in text.columns)),

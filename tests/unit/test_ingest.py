@@ -1,0 +1,315 @@
+"""Ingest: what was published comes in whole and without names; what cannot be true leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+
+from isoloir.configs.load import load_territory
+from isoloir.domain.errors import MissingInputError, SourceError
+from isoloir.pipelines import core
+from isoloir.pipelines.demo import PLANTED_NAMES, DemoTruth, write_demo
+from isoloir.pipelines.home import Home
+from isoloir.pipelines.ingest import Ingested, ingest, row_counts
+
+DEMO = load_territory("demo")
+GENERAL, CANDIDATES = "general_results.parquet", "candidats_results.parquet"
+ROUND = "2022_legi_t1"
+
+
+def said(_: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def country(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoTruth]:
+    folder = tmp_path_factory.mktemp("country")
+    return folder, write_demo(folder, n_stations=300)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home") / "isoloir")
+
+
+@pytest.fixture(scope="module")
+def done(country: tuple[Path, DemoTruth], home: Home) -> Ingested:
+    return ingest(home, DEMO, country[0], said)
+
+
+@pytest.fixture
+def copy(country: tuple[Path, DemoTruth], tmp_path: Path) -> Path:
+    for name in (GENERAL, CANDIDATES):
+        shutil.copy(country[0] / name, tmp_path / name)
+    return tmp_path
+
+
+def rewrite(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    table = pq.read_table(path)
+    frame = change(table.to_pandas())
+    schema = pa.schema([field for field in table.schema if field.name in frame.columns])
+    pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), path)
+
+
+def at(frame: pd.DataFrame) -> int:
+    """The place of the first station of ROUND where somebody voted."""
+    votes = "exprimes" if "exprimes" in frame else "voix"
+    return int(np.flatnonzero((frame["id_election"] == ROUND) & (frame[votes] > 10))[0])
+
+
+def columns_of(path: Path) -> dict[str, object]:
+    columns: dict[str, object] = pq.read_table(path).to_pydict()
+    return columns
+
+
+def rows_of(query: str) -> list[tuple[Any, ...]]:
+    """A plain count by another reader."""
+    return duckdb.connect().execute(query).fetchall()
+
+
+def test_every_contest_of_the_files_is_ingested(done: Ingested, country: tuple[Path, DemoTruth]) -> None:
+    assert set(done.contests) == set(country[1].contests)
+    assert not done.again and not done.left_out
+    assert not any(finding.refused for finding in done.findings)
+    assert sum(row_counts(done.folder).values()) == done.stations
+
+
+def test_totals_equal_a_plain_count_over_the_published_files(
+    done: Ingested, country: tuple[Path, DemoTruth]
+) -> None:
+    general, candidates = (str(country[0] / name) for name in (GENERAL, CANDIDATES))
+    counted = rows_of(
+        "select id_election, count(*), sum(inscrits), sum(votants), sum(exprimes) "
+        f"from '{general}' group by 1"
+    )
+    by_label = rows_of(
+        "select id_election, coalesce(nuance, no_panneau::varchar), sum(voix), "
+        f"count(distinct id_brut_miom) from '{candidates}' group by 1, 2"
+    )
+    assert len(counted) == len(done.contests)
+    ours = {key: pq.read_table(done.folder / f"{key}.parquet") for key in done.contests}
+    for key, *expected in counted:
+        table = ours[key]
+        sums = [int(np.asarray(table[name]).sum()) for name in core.COUNTS]
+        assert [table.num_rows, *sums] == expected, key
+    for key, label, votes, stations in by_label:
+        column = ours[key][core.LABEL + label]
+        assert int(column.drop_null().to_numpy().sum()) == votes, (key, label)
+        assert len(column) - column.null_count == stations, (key, label)
+    kept = sum(sum(n.startswith(core.LABEL) for n in table.column_names) for table in ours.values())
+    assert kept == len(by_label)
+
+
+def test_the_ledger_of_what_was_ingested_holds_every_vote(
+    done: Ingested, country: tuple[Path, DemoTruth]
+) -> None:
+    ledger = core.read_ledger(done.folder, DEMO.calendar, DEMO.groupings["research"])
+    [(votes,)] = rows_of(f"select sum(voix) from '{country[0] / CANDIDATES}'")
+    assert sum(int(record.votes.sum()) for record in ledger.records) == votes
+
+
+def test_no_name_of_a_candidate_is_in_any_file_of_home(done: Ingested, home: Home) -> None:
+    names = re.compile("|".join(PLANTED_NAMES).encode(), re.IGNORECASE)
+    read = 0
+    for path in (p for p in home.path.rglob("*") if p.is_file()):
+        read += 1
+        assert not names.search(path.read_bytes()), path
+        if path.suffix == ".parquet":
+            # Compressed pages hide what they hold from the search above.
+            text = repr(pq.read_metadata(path).metadata) + repr(columns_of(path))
+            assert not names.search(text.encode()), path
+    assert read > len(done.contests)
+
+
+def test_the_search_for_names_finds_them_in_the_published_file(country: tuple[Path, DemoTruth]) -> None:
+    text = repr(pq.read_table(country[0] / CANDIDATES, columns=["nom"]).to_pydict())
+    assert any(name in text for name in PLANTED_NAMES)
+
+
+def test_a_second_ingest_of_the_same_bytes_says_again(
+    done: Ingested, home: Home, country: tuple[Path, DemoTruth]
+) -> None:
+    second = ingest(home, DEMO, country[0], said)
+    assert second.again
+    assert (second.folder, second.stations, second.findings) == (done.folder, done.stations, done.findings)
+    assert home.current_core("demo") == done.folder
+
+
+def test_home_is_closed_to_other_users(done: Ingested, home: Home) -> None:
+    assert home.path.stat().st_mode & 0o777 == 0o700
+    assert done.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_before_the_first_ingest_the_remedy_is_to_ingest(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="isoloir ingest demo"):
+        Home(tmp_path).current_core("demo")
+
+
+def set_count(column: str, change: Callable[[pd.Series], int]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def damage(frame: pd.DataFrame) -> pd.DataFrame:
+        place = at(frame)
+        frame.loc[frame.index[place], column] = change(frame.iloc[place])
+        return frame
+
+    return damage
+
+
+def repeat(frame: pd.DataFrame) -> pd.DataFrame:
+    place = at(frame)
+    return pd.concat([frame.iloc[: place + 1], frame.iloc[place:]], ignore_index=True)
+
+
+def set_text(column: str, text: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def damage(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[frame.index[at(frame)], column] = text
+        return frame
+
+    return damage
+
+
+DAMAGES = {
+    "more voters than registered": (GENERAL, set_count("votants", lambda r: r["inscrits"] + 1)),
+    "votes miss the valid ones by more than 2": (CANDIDATES, set_count("voix", lambda r: r["voix"] + 3)),
+    "a negative count": (GENERAL, set_count("inscrits", lambda r: -r["inscrits"])),
+    "state no votes, or a negative count": (CANDIDATES, set_count("voix", lambda r: -r["voix"])),
+    "voters and abstentions miss the registered by more than 2": (
+        GENERAL,
+        set_count("abstentions", lambda r: r["abstentions"] + 3),
+    ),
+    "blank, null and valid votes miss the voters by more than 2": (
+        GENERAL,
+        set_count("blancs", lambda r: r["blancs"] + 3),
+    ),
+    "stand twice": (GENERAL, repeat),
+    "are of no station of the other file": (CANDIDATES, set_text("id_brut_miom", "99999_0001")),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_what_cannot_be_true_is_refused_with_station_row_and_remedy_and_leaves_nothing(
+    what: str, copy: Path, tmp_path: Path
+) -> None:
+    name, damage = DAMAGES[what]
+    place = at(pq.read_table(copy / name).to_pandas())
+    rewrite(copy / name, damage)
+    station = str(pq.read_table(copy / name)["id_brut_miom"][place])
+    # The general file states the row of the station, also where the votes of its candidates are wrong.
+    row = place + (2 if damage is repeat else 1)
+    if what.startswith("votes miss"):
+        general = pq.read_table(copy / GENERAL).to_pandas()
+        row = 1 + int(
+            np.flatnonzero((general["id_election"] == ROUND) & (general["id_brut_miom"] == station))[0]
+        )
+    refused(copy, tmp_path, re.escape(what), station, f"row {row}")
+
+
+def refused(folder: Path, tmp_path: Path, what: str, *told: str) -> SourceError:
+    home = Home(tmp_path / "home")
+    with pytest.raises(SourceError, match=what) as caught:
+        ingest(home, DEMO, folder, said)
+    for each in told:
+        assert re.search(rf"{re.escape(each)}\b", str(caught.value)), (each, str(caught.value))
+    assert caught.value.where and caught.value.remedy
+    assert not [p for p in (home.path / "core").rglob("*") if p.is_file() or p.name.startswith(".")]
+    return caught.value
+
+
+@pytest.mark.parametrize("name", [GENERAL, CANDIDATES])
+def test_a_contest_that_is_not_declared_is_refused(name: str, copy: Path, tmp_path: Path) -> None:
+    place = at(pq.read_table(copy / name).to_pandas())
+    rewrite(copy / name, set_text("id_election", "1999_euro_t1"))
+    refused(copy, tmp_path, "1999_euro_t1", f"row {place + 1}")
+
+
+def test_rows_of_the_senate_are_left_out_and_counted(copy: Path, tmp_path: Path) -> None:
+    for name in (GENERAL, CANDIDATES):
+        rewrite(
+            copy / name,
+            lambda f: pd.concat([f, f.iloc[:2].assign(id_election="2023_sena_t1")], ignore_index=True),
+        )
+    assert ingest(Home(tmp_path / "home"), DEMO, copy, said).left_out == {"2023_sena_t1": 2}
+
+
+@pytest.mark.parametrize(("name", "column"), [(GENERAL, "votants"), (CANDIDATES, "voix")])
+def test_a_missing_column_is_refused_by_its_name(name: str, column: str, copy: Path, tmp_path: Path) -> None:
+    rewrite(copy / name, lambda f: f.drop(columns=column))
+    refused(copy, tmp_path, f"the column {column}", name)
+
+
+def test_a_file_that_is_cut_short_is_refused(copy: Path, tmp_path: Path) -> None:
+    (copy / CANDIDATES).write_bytes((copy / CANDIDATES).read_bytes()[:5000])
+    refused(copy, tmp_path, "no readable Parquet", CANDIDATES)
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path, tmp_path, "there is no general_results")
+
+
+def test_a_label_that_may_be_a_name_is_refused_and_not_shown(copy: Path, tmp_path: Path) -> None:
+    rewrite(copy / CANDIDATES, set_text("nuance", PLANTED_NAMES[0]))
+    error = refused(copy, tmp_path, f"1 label.* of {ROUND}", "blocs")
+    assert PLANTED_NAMES[0] not in str(error)
+
+
+def test_a_csv_row_that_cannot_be_read_is_refused_without_being_quoted(copy: Path, tmp_path: Path) -> None:
+    text = as_csv(copy / CANDIDATES).read_text(encoding="utf-8").splitlines()
+    text[7] = f"{PLANTED_NAMES[0]};only two"
+    (copy / "candidats_results.csv").write_text("\n".join(text), encoding="utf-8")
+    error = refused(copy, tmp_path, "another number of fields", "candidats_results.csv")
+    assert PLANTED_NAMES[0] not in str(error)
+
+
+def as_csv(path: Path) -> Path:
+    """Write the table beside itself as the publisher's CSV, and take the Parquet away."""
+    twin = path.with_suffix(".csv")
+    pc.write_csv(pq.read_table(path), twin, pc.WriteOptions(delimiter=";", quoting_style="needed"))
+    path.unlink()
+    return twin
+
+
+def test_csv_gives_the_same_returns_as_parquet(done: Ingested, copy: Path, tmp_path: Path) -> None:
+    for name in (GENERAL, CANDIDATES):
+        as_csv(copy / name)
+    theirs = ingest(Home(tmp_path / "home"), DEMO, copy, said)
+    assert theirs.findings == done.findings
+    for key in done.contests:
+        assert columns_of(theirs.folder / f"{key}.parquet") == columns_of(done.folder / f"{key}.parquet")
+
+
+OLDER = {
+    "code_departement": "Code du département",
+    "code_commune": "Code de la commune",
+    "inscrits": "Inscrits",
+    "votants": "Votants",
+    "exprimes": "Exprimés",
+    "no_panneau": "N°Panneau",
+    "voix": "Voix",
+}
+
+
+def test_the_older_spelling_of_the_header_is_read(done: Ingested, copy: Path, tmp_path: Path) -> None:
+    for name in (GENERAL, CANDIDATES):
+        table = pq.read_table(copy / name)
+        pq.write_table(table.rename_columns([OLDER.get(n, n) for n in table.column_names]), copy / name)
+    theirs = ingest(Home(tmp_path / "home"), DEMO, copy, said)
+    assert theirs.stations == done.stations
+    key = ROUND
+    assert columns_of(theirs.folder / f"{key}.parquet") == columns_of(done.folder / f"{key}.parquet")
+
+
+@pytest.mark.parametrize("column", ["abstentions", "nuls"])
+def test_a_sum_that_misses_by_one_is_kept_and_listed(column: str, copy: Path, tmp_path: Path) -> None:
+    rewrite(copy / GENERAL, set_count(column, lambda r: r[column] + 1))
+    findings = ingest(Home(tmp_path / "home"), DEMO, copy, said).findings
+    assert [(f.contest, f.stations) for f in findings if "by at most 2" in f.check] == [(ROUND, 1)]
