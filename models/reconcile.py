@@ -34,9 +34,9 @@ def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask) -
     """Shares [S × B] whose rows sum to 1 and whose ``weight``-ed means are ``shares`` [B].
 
     ``score`` is a log-strength. The result is ``exp(score + a_b) / row sum`` where the bloc stands and 0
-    elsewhere: the member of that family that meets the totals (iterative proportional fitting, Deming &
-    Stephan 1940). A station where nobody stands is taken to offer every bloc. ConfigError where no such shares
-    exist, as when a bloc's target passes the votes of the stations where it stands.
+    elsewhere: the member of that family that meets the totals (iterative proportional fitting, Deming and
+    Stephan 1940). A station where nobody stands is taken to offer every bloc. ConfigError where no such
+    shares exist, as when a bloc's target passes the votes of the stations where it stands.
     """
     offered = standing | ~standing.any(axis=1, keepdims=True)
     wanted = shares > 0

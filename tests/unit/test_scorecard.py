@@ -1,0 +1,87 @@
+"""Scores by hand, and the noise floor against a simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from worlds import TARGET
+
+from isoloir.domain.forecast import Band, Forecast
+from isoloir.domain.ledger import Outcomes
+from isoloir.models.scorecard import (
+    CLASS_NAMES,
+    coverage,
+    noise_floor,
+    score,
+    turnout_error_pp,
+    votes_misallocated,
+)
+
+
+def outcomes_of(
+    registered: list[int], voters: list[int], votes: list[list[int]], known: list[bool]
+) -> Outcomes:
+    counted = np.array(votes, np.int32)
+    return Outcomes(
+        TARGET,
+        np.array(registered, np.int32),
+        np.array(voters, np.int32),
+        counted.sum(axis=1).astype(np.int32),
+        counted,
+        np.ones(counted.shape, np.bool_),
+        np.array(known),
+    )
+
+
+OUTCOMES = outcomes_of([90, 310, 0], [45, 155, 0], [[30, 10], [60, 60], [0, 0]], [True, True, True])
+FORECAST = Forecast(
+    np.array([0.6, 0.5, 0.9]), np.array([[0.5, 0.5], [0.6, 0.4], [1.0, 0.0]]), np.array([1.0, 1.0, 1.0])
+)
+
+
+def test_turnout_error_by_hand() -> None:
+    # 10 pp at 90 of 400 registered electors, right at the others; the empty station weighs nothing.
+    assert turnout_error_pp(FORECAST, OUTCOMES) == pytest.approx(10 * 90 / 400)
+
+
+def test_votes_misallocated_by_hand() -> None:
+    # Of 40 votes a quarter is on the wrong side, of 120 a tenth.
+    assert votes_misallocated(FORECAST, OUTCOMES) == pytest.approx((25 * 40 + 10 * 120) / 160)
+
+
+def test_stations_whose_shares_are_not_known_are_not_judged_by_shares() -> None:
+    hidden = outcomes_of([90, 310], [45, 155], [[30, 10], [60, 60]], [True, False])
+    two = Forecast(FORECAST.turnout[:2], FORECAST.shares[:2], FORECAST.expected_valid[:2])
+    assert votes_misallocated(two, hidden) == pytest.approx(25)
+
+
+def test_the_scorecard_says_each_class_and_nan_where_it_is_empty() -> None:
+    table = score("rule", "given", FORECAST, OUTCOMES).set_index(["metric", "stratum"])["value"]
+    assert len(table) == 2 * (1 + len(CLASS_NAMES))
+    assert table["turnout_mae_pp", "under 100"] == pytest.approx(10)
+    assert table["turnout_mae_pp", "300-599"] == pytest.approx(0)
+    assert table["votes_misallocated", "300-599"] == pytest.approx(10)
+    assert math.isnan(table["turnout_mae_pp", "1200 and over"])
+
+
+def test_coverage_counts_bounds_as_inside() -> None:
+    low, high = np.array([0.5, 0.6, 0.0]), np.array([0.7, 0.8, 1.0])
+    said = Band(low, high, np.zeros((3, 2)), np.ones((3, 2)))
+    assert coverage(said, OUTCOMES) == pytest.approx((0.5, 20.0))
+
+
+def test_the_noise_floor_is_what_counting_alone_costs() -> None:
+    rng = np.random.default_rng(11)
+    stations = 20000
+    registered = rng.integers(400, 1500, stations)
+    turnout = rng.uniform(0.4, 0.8, stations)
+    share = rng.dirichlet([5, 5, 3], stations)
+    voters = rng.binomial(registered, turnout)
+    votes = rng.multinomial(voters, share)
+    outcomes = outcomes_of(registered.tolist(), voters.tolist(), votes.tolist(), [True] * stations)
+    knowing = Forecast(turnout, share, voters.astype(np.float64))
+    turnout_floor, shares_floor = noise_floor(outcomes)
+    assert turnout_floor == pytest.approx(turnout_error_pp(knowing, outcomes), rel=0.02)
+    assert shares_floor == pytest.approx(votes_misallocated(knowing, outcomes), rel=0.02)
