@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,8 @@ from isoloir.configs.load import load_territory
 from isoloir.pipelines.core import LABEL
 from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import Ingested, ingest, row_counts
+from isoloir.pipelines.sources.datagouv import CANDIDATES
+from isoloir.pipelines.sources.tables import batches
 
 pytestmark = pytest.mark.real
 
@@ -58,3 +61,15 @@ def test_the_votes_of_every_round_sum_to_its_valid_ones(france: Ingested, key: s
     labels = [name for name in table.column_names if name.startswith(LABEL)]
     votes = np.sum([table[name].fill_null(0).to_numpy() for name in labels], axis=0)
     assert (votes == table["valid"].to_numpy()).all()
+
+
+def test_the_csv_of_2026_is_read_without_its_names(shared_data: Path) -> None:
+    path = shared_data / "vintages" / "candidats_results_2026.csv"
+    rows = pa.concat_tables(batches(path, CANDIDATES))
+    assert (rows.num_rows, set(rows.column_names)) == (8, set(CANDIDATES.columns))
+    assert rows.slice(0, 1).select(["contest", "station_id", "panel", "nuance", "votes"]).to_pylist() == [
+        {"contest": "2026_muni_t2", "station_id": "01160_0001", "panel": 1, "nuance": "LDVC", "votes": 257}
+    ]
+    assert not {"nom", "prenom", "sexe", "nom_tete_liste", "binome"} & {
+        spelling for spellings in CANDIDATES.columns.values() for spelling in spellings
+    }

@@ -22,6 +22,7 @@ from isoloir.pipelines import core
 from isoloir.pipelines.demo import PLANTED_NAMES, DemoTruth, write_demo
 from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import Ingested, ingest, row_counts
+from isoloir.pipelines.sources import tables
 
 DEMO = load_territory("demo")
 GENERAL, CANDIDATES = "general_results.parquet", "candidats_results.parquet"
@@ -313,3 +314,34 @@ def test_a_sum_that_misses_by_one_is_kept_and_listed(column: str, copy: Path, tm
     rewrite(copy / GENERAL, set_count(column, lambda r: r[column] + 1))
     findings = ingest(Home(tmp_path / "home"), DEMO, copy, said).findings
     assert [(f.contest, f.stations) for f in findings if "by at most 2" in f.check] == [(ROUND, 1)]
+
+
+def test_blank_votes_without_null_ones_are_not_compared(copy: Path, tmp_path: Path) -> None:
+    rewrite(copy / GENERAL, lambda f: f.assign(nuls=None))
+    done = ingest(Home(tmp_path / "home"), DEMO, copy, said)
+    assert not [f for f in done.findings if "blank" in f.check]
+
+
+@pytest.mark.parametrize("column", ["inscrits", "id_brut_miom"])
+def test_rows_are_numbered_over_the_whole_file_however_it_is_read(
+    column: str, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH", 700)
+    damage = set_count(column, lambda r: 0) if column == "inscrits" else set_text(column, "99999_0001")
+    name = GENERAL if column == "inscrits" else CANDIDATES
+    place = at(pq.read_table(copy / name).to_pandas())
+    rewrite(copy / name, damage)
+    refused(copy, tmp_path, ROUND, f"row {place + 1}")
+
+
+def test_a_column_of_another_type_is_refused_with_the_rows_it_was_met_in(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH", 700)
+    table = pq.read_table(copy / GENERAL)
+    text = table["votants"].cast(pa.string()).to_pylist()
+    text[1500] = PLANTED_NAMES[0]
+    at_column = table.column_names.index("votants")
+    pq.write_table(table.set_column(at_column, "votants", pa.array(text)), copy / GENERAL)
+    error = refused(copy, tmp_path, "the column votants holds", "between rows 1401 and 2100")
+    assert PLANTED_NAMES[0] not in str(error)

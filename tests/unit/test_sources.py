@@ -107,6 +107,17 @@ def test_a_sum_is_refused_beyond_the_rounding_and_listed_within(
         refuse([finding], where="here")
 
 
+@pytest.mark.parametrize("name", ["registered", "voters", "valid"])
+def test_a_negative_count_is_refused(name: str) -> None:
+    found = check(returns(**{name: [-1, 1]}), multi_seat=True)
+    assert [f.first for f in found if f.check == "a negative count" and f.refused] == ["c_1"]
+
+
+def test_negative_votes_are_refused_though_the_sum_is_right() -> None:
+    found = check(returns(votes=[[20, 30], [90, -10]]), multi_seat=False)
+    assert [(f.check, f.first, f.refused) for f in found] == [("a negative count", "c_2", True)]
+
+
 def test_a_sum_whose_part_is_not_stated_is_not_checked() -> None:
     unstated = returns(abstentions=[-1, -1], blank_null=[-1, -1])
     assert check(unstated, multi_seat=False) == []
