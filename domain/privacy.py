@@ -98,7 +98,12 @@ def _described(head: Index, small: Mask, no_place: Mask) -> Units:
     status = np.select([head < 0, members > 1], [WITHHELD, MERGED], PUBLISHED)
     reason = np.select(
         [no_place, (head < 0), (members > 1) & small, members > 1],
-        ["no place to score", "under the floors, nothing to merge with", "under the floors", "joined by a small one"],
+        [
+            "no place to score",
+            "under the floors, nothing to merge with",
+            "under the floors",
+            "joined by a small one",
+        ],
         "",
     )
     return Units(head, members, status, reason)

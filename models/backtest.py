@@ -16,6 +16,9 @@ from .intervals import Errors, band, errors_of
 from .prior import SHARES_KERNEL, TURNOUT_KERNEL, weighted_shares, weighted_turnout
 from .scorecard import turnout_error_pp, votes_misallocated
 
+SLACK = 0.005
+"""Miss of a national share, in a backtest only, that is taken where the forecast turnout can't reach it."""
+
 PRIOR = "prior"
 POOLED = "pooled"
 CANDIDATES = (PRIOR, POOLED, *RULES)
@@ -70,7 +73,7 @@ def level_given(outcomes: Outcomes) -> Scenario:
     """The scenario of a backtest that knows the national figures of the target, and nothing else of it."""
     rate = float(outcomes.valid.sum() / max(1, outcomes.voters.sum()))
     key = outcomes.contest.key
-    return Scenario(f"{key} as it came", "given", key, outcomes.turnout(), outcomes.shares(), rate)
+    return Scenario(f"{key} as it came", "given", key, outcomes.turnout(), outcomes.shares(), rate, SLACK)
 
 
 def level_carried(question: Question) -> Scenario:

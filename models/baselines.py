@@ -97,7 +97,7 @@ def forecast_from(basis: Basis, notice: Notice, scenario: Scenario) -> Forecast:
     """Deviations reconciled to the scenario, with the offer of the notice respected."""
     turnout = meet_turnout(basis.turnout, notice.registered, scenario.turnout)
     expected_valid = turnout * notice.registered * scenario.valid_rate
-    shares = meet_shares(basis.shares, expected_valid, scenario.shares, notice.standing)
+    shares = meet_shares(basis.shares, expected_valid, scenario.shares, notice.standing, scenario.slack)
     return Forecast(turnout, shares, expected_valid)
 
 

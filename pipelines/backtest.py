@@ -62,12 +62,15 @@ def backtest(
     wanted = targets or list(known)
     for key in wanted:
         if key not in known:
-            raise UsageError(f"{config.calendar[key].key} can't be backtested: no results, or no earlier contest")
+            raise UsageError(
+                f"{config.calendar[key].key} can't be backtested: no results, or no earlier contest"
+            )
     final = home.folder("backtest", config.key) / grouping
     champions, tables = {}, []
-    with replaced(final) as aside, pq.ParquetWriter(
-        aside / "predictions.parquet", _schema(ledger.blocs), compression="zstd"
-    ) as writer:
+    with (
+        replaced(final) as aside,
+        pq.ParquetWriter(aside / "predictions.parquet", _schema(ledger.blocs), compression="zstd") as writer,
+    ):
         for key in wanted:
             say(f"forecasting {key}")
             at = known[key]
@@ -160,4 +163,3 @@ def _rows(model: str, level: str, forecast: Forecast, bounds: Band, fold: Fold) 
         columns[f"share_{bloc}_lo90"] = pa.array(np.ascontiguousarray(bounds.shares_lo[held, b]))
         columns[f"share_{bloc}_hi90"] = pa.array(np.ascontiguousarray(bounds.shares_hi[held, b]))
     return pa.table(columns, schema=_schema(notice.blocs))
-

@@ -11,7 +11,7 @@ from isoloir.configs.load import TerritoryConfig
 from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Calendar, Contest
 from isoloir.domain.errors import MissingInputError
-from isoloir.domain.ledger import Ledger, Notice, Past
+from isoloir.domain.ledger import Ledger, Notice, Past, Record
 from isoloir.domain.scenario import OfferSpec
 from isoloir.models.backtest import Fold, Question, ask, make_fold
 
@@ -87,14 +87,31 @@ def carried_notice(past: Past, target: Contest, blocs: BlocMap, offer: OfferSpec
         raise MissingInputError(
             f"no roll is known before {target.key}", remedy="ingest an earlier first round"
         )
-    largest = max(int(r.registered.sum()) for r in firsts)
-    roll = next(r for r in reversed(firsts) if r.registered.sum() >= COMPLETE * largest)
+    roll = latest_complete(firsts)
     standing = np.ones((len(roll.stations), len(blocs.blocs)), np.bool_)
     if offer is not None:
         codes = blocs.codes(target, list(offer.labels))
         standing[:] = np.isin(np.arange(len(blocs.blocs)), codes)
     source = "the scenario's offer file" if offer is not None else "unknown: every bloc everywhere"
     return Notice(target, blocs.blocs, roll.stations, roll.registered, standing, roll.contest.key, source)
+
+
+def latest_complete(records: list[Record]) -> Record:
+    """The last record that covers every department that most of ``records`` cover, and electors enough.
+
+    Not every kind of contest is held everywhere: electors abroad have no part in local ones.
+    """
+    departments = [set(np.unique(r.stations.department_code)) for r in records]
+    usual = {
+        d for some in departments for d in some if 2 * sum(d in o for o in departments) > len(departments)
+    }
+    largest = max(int(r.registered.sum()) for r in records)
+    whole = [
+        r
+        for r, covered in zip(records, departments, strict=True)
+        if usual <= covered and r.registered.sum() >= COMPLETE * largest
+    ]
+    return (whole or records)[-1]
 
 
 FOREVER = AsOf(date.max)

@@ -1,0 +1,197 @@
+"""From a forecast per station to tables of published units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from isoloir.domain.forecast import Forecast, Scenario
+from isoloir.domain.ledger import Notice
+from isoloir.domain.panel import Panel
+from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
+from isoloir.models.history import COMMUNE, DEPARTMENT, EXACT
+from isoloir.models.intervals import Errors, band
+from numpy.typing import NDArray
+
+from .columns import BOUNDS
+
+Floats = NDArray[np.float64]
+HISTORY = np.array(["exact", "commune", "department"])
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """All that a release is made of: the question's notice and panel, the forecast and what it rests on."""
+
+    notice: Notice
+    panel: Panel
+    reference: int
+    forecast: Forecast
+    scenario: Scenario
+    errors: list[Errors]
+    units: Units
+    grouping: str
+    model_version: str
+
+
+def scores(s: Scored) -> pd.DataFrame:
+    """One row per published unit, in order of unit_id, columns as declared in columns.py."""
+    rows = np.flatnonzero(s.units.head >= 0)
+    heads, unit = np.unique(s.units.head[rows], return_inverse=True)
+    count = len(heads)
+
+    def summed(values: NDArray[np.float64] | NDArray[np.int32]) -> Floats:
+        return np.bincount(unit, values[rows], count)
+
+    registered = summed(s.notice.registered)
+    voters = summed(s.forecast.turnout * s.notice.registered)
+    valid = summed(s.forecast.expected_valid)
+    blocs = range(len(s.notice.blocs))
+    votes = np.stack([summed(s.forecast.shares[:, b] * s.forecast.expected_valid) for b in blocs], axis=1)
+    merged = Forecast(voters / np.maximum(registered, 1), votes / np.maximum(valid, 1e-9)[:, None], valid)
+    said = _facts(s, rows, heads, unit)
+    said["registered"] = registered.astype(np.int32)
+    said["turnout_pred"] = merged.turnout
+    said["turnout_deviation_pp"] = (merged.turnout - s.scenario.turnout) * 100
+    said["expected_voters"] = voters
+    return pd.DataFrame(said | _bounds(s, merged, said["registered"], reference_shares(s, unit, rows, count)))
+
+
+def _facts(
+    s: Scored, rows: NDArray[np.intp], heads: NDArray[np.intp], unit: NDArray[np.intp]
+) -> dict[str, object]:
+    stations = s.notice.stations
+    members = np.bincount(unit)
+
+    def one(codes: NDArray[np.str_]) -> NDArray[np.object_]:
+        """The code of the unit's members, None where they differ or it is unknown."""
+        differs = np.bincount(unit, codes[rows] != codes[heads][unit]) > 0
+        shown = codes[heads].astype(object)
+        shown[differs | (codes[heads] == "")] = None
+        return shown
+
+    source = np.zeros(len(heads), np.intp)
+    np.maximum.at(source, unit, history_source(s.panel)[rows])
+    # Only for a large enough count is the offer's silence worth a word.
+    alone = s.notice.standing.sum(axis=1)[heads] == 1
+    flags = np.where(members > 1, "merged ", "").astype(object) + np.where(alone, "one_bloc_stands ", "")
+    flags += np.where(source > EXACT, "no_own_history", "")
+    return {
+        "unit_id": stations.station_id[heads],
+        "unit_level": np.where(members > 1, "merged", "station"),
+        "n_members": members.astype(np.int32),
+        "territory": s.notice.contest.territory,
+        "target": s.notice.contest.key,
+        "department_code": stations.department_code[heads],
+        "commune_code": one(stations.commune_code),
+        "constituency_code": one(stations.constituency_code),
+        "scenario": s.scenario.name,
+        "level": s.scenario.level,
+        "grouping": s.grouping,
+        "reference_contest": s.panel.contests[s.reference].key,
+        "history": HISTORY[source],
+        "flags": [text.strip() for text in flags],
+        "model_version": s.model_version,
+    }
+
+
+def history_source(panel: Panel) -> NDArray[np.intp]:
+    """The best source of each station's past [S]: its own, its commune's or its department's."""
+    in_commune = (panel.communes.registered[panel.commune_row] > 0).any(axis=1)
+    return np.where(panel.same.any(axis=1), EXACT, np.where(in_commune, COMMUNE, DEPARTMENT))
+
+
+def reference_shares(s: Scored, unit: NDArray[np.intp], rows: NDArray[np.intp], count: int) -> Floats:
+    """Each bloc's share at the reference contest [U × B] where it stood in all of the unit, else NaN.
+
+    From the members' own counts where the codes and the registered agree, else from their communes'.
+    """
+    at, panel = s.reference, s.panel
+    own = (panel.same & panel.shares_known)[:, at]
+    commune_votes = panel.communes.votes[panel.commune_row, at]
+    commune_valid = panel.communes.valid_where[panel.commune_row, at]
+    share = np.where(
+        own[:, None],
+        panel.votes[:, at] / np.maximum(1, panel.valid[:, at])[:, None],
+        commune_votes / np.maximum(1, commune_valid),
+    )
+    stood = np.where(own[:, None], panel.standing[:, at], commune_valid > 0) & s.notice.standing
+    weight = s.forecast.expected_valid[rows]
+    total = np.maximum(np.bincount(unit, weight, count), 1e-9)
+    out = np.full((count, share.shape[1]), np.nan)
+    for b in range(share.shape[1]):
+        missing = np.bincount(unit, ~stood[rows, b], count) > 0
+        mean = np.bincount(unit, share[rows, b] * weight, count) / total
+        out[:, b] = np.where(missing, np.nan, mean)
+    return out
+
+
+def _bounds(s: Scored, merged: Forecast, registered: object, then: Floats) -> dict[str, Floats]:
+    out = {}
+    counts = np.asarray(registered, dtype=np.int32)
+    bands = {alpha: band(merged, counts, s.errors, alpha) for alpha in (0.1, 0.5)}
+    for end, alpha, side in BOUNDS:
+        out[f"turnout_{end}"] = bands[alpha].turnout_lo if side == "lower" else bands[alpha].turnout_hi
+    for b, bloc in enumerate(s.notice.blocs):
+        out[f"share_{bloc}_pred"] = merged.shares[:, b]
+        out[f"swing_{bloc}_pp"] = (merged.shares[:, b] - then[:, b]) * 100
+        for end, alpha, side in BOUNDS:
+            both = bands[alpha].shares_lo if side == "lower" else bands[alpha].shares_hi
+            out[f"share_{bloc}_{end}"] = both[:, b]
+            out[f"swing_{bloc}_{end}_pp"] = (both[:, b] - then[:, b]) * 100
+    return out
+
+
+def unit_table(s: Scored) -> pd.DataFrame:
+    """Every station of the roll, and the unit that it is published in."""
+    ids = s.notice.stations.station_id
+    named = ids[np.maximum(s.units.head, 0)].astype(object)
+    named[s.units.head < 0] = None
+    return pd.DataFrame(
+        {"station_id": ids, "unit_id": named, "status": s.units.status, "reason": s.units.reason}
+    )
+
+
+def aggregates(table: pd.DataFrame, blocs: tuple[str, ...], valid_rate: float) -> pd.DataFrame:
+    """Sums of whole published units by nation, department, and commune where it is a union of units.
+
+    A commune is left out if a unit holds stations of it and of another. Shares weigh expected valid votes.
+    """
+    votes = {b: table[f"share_{b}_pred"] * table["expected_voters"] * valid_rate for b in blocs}
+    base = table[["registered", "expected_voters", "department_code", "commune_code"]].assign(**votes)
+    shared = table["commune_code"].isna()
+    parts = [_level("nation", pd.Series("", index=table.index), base, blocs)]
+    parts.append(_level("department", base["department_code"], base, blocs))
+    whole = base[~shared]
+    parts.append(_level("commune", whole["commune_code"], whole, blocs))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _level(level: str, area: pd.Series, base: pd.DataFrame, blocs: tuple[str, ...]) -> pd.DataFrame:
+    sums = base.groupby(area.to_numpy())[["registered", "expected_voters", *blocs]].sum().sort_index()
+    said = {
+        ("registered", None): sums["registered"].astype(float),
+        ("expected_voters", None): sums["expected_voters"],
+    }
+    said[("turnout", None)] = sums["expected_voters"] / sums["registered"].clip(lower=1)
+    valid = sums[list(blocs)].sum(axis=1).clip(lower=1e-9)
+    said |= {("share", b): sums[b] / valid for b in blocs}
+    parts = [
+        pd.DataFrame(
+            {"area_level": level, "area_id": sums.index, "quantity": q, "bloc": b, "value": v.to_numpy()}
+        )
+        for (q, b), v in said.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def counted(units: Units, registered: NDArray[np.int32]) -> dict[str, dict[str, int]]:
+    """Stations and registered electors by status."""
+    return {
+        status: {
+            "stations": int((units.status == status).sum()),
+            "registered": int(registered[units.status == status].sum()),
+        }
+        for status in (PUBLISHED, MERGED, WITHHELD)
+    }

@@ -1,0 +1,66 @@
+"""Write a release aside, check it, and put it in place by one rename."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..home import set_in_place, write_json, write_text
+from ..sources.tables import sha256_of
+from .columns import AGGREGATE_COLUMNS, UNIT_COLUMNS, Column, schema_of, score_columns
+from .scores import Scored, aggregates, counted, scores, unit_table
+from .verify import verify
+
+
+def publish(scored: Scored, manifest: dict[str, object], card: str, final: Path) -> Path:
+    """Write the release ``final`` and point ``current`` beside it at it; its path.
+
+    Nothing is in place before all files were written and verified. An existing release is never changed.
+    """
+    said = {
+        key: str(manifest[key]) for key in ("schema_version", "territory", "target", "release_id", "licence")
+    }
+    with set_in_place(final) as aside:
+        table = scores(scored)
+        blocs = scored.notice.blocs
+        _write(table, score_columns(blocs), aside / "scores.parquet", said)
+        _write(unit_table(scored), UNIT_COLUMNS, aside / "units.parquet", said)
+        areas = aggregates(table, blocs, scored.scenario.valid_rate)
+        _write(areas, AGGREGATE_COLUMNS, aside / "aggregates.parquet", said)
+        write_json(aside / "audit.json", _audit(scored, table, manifest))
+        write_text(aside / "model_card.md", card)
+        files = {p.name: {"sha256": sha256_of(p), "bytes": p.stat().st_size} for p in sorted(aside.iterdir())}
+        write_json(aside / "manifest.json", manifest | {"files": files, "blocs": list(blocs)})
+        verify(aside)
+    point(final)
+    return final
+
+
+def point(final: Path) -> None:
+    """Make ``current`` beside ``final`` lead to it, at once."""
+    aside = final.with_name(f".current.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(final.name)
+    os.replace(aside, final.with_name("current"))
+
+
+def _write(table: pd.DataFrame, columns: tuple[Column, ...], path: Path, said: dict[str, str]) -> None:
+    schema = schema_of(columns, said)
+    arrow = pa.Table.from_pandas(table[[c.name for c in columns]], schema=schema, preserve_index=False)
+    pq.write_table(arrow.replace_schema_metadata(said), path, compression="zstd")
+
+
+def _audit(scored: Scored, table: pd.DataFrame, manifest: dict[str, object]) -> dict[str, object]:
+    return {
+        "policy": manifest["policy"],
+        "stations": counted(scored.units, scored.notice.registered),
+        "published_units": len(table),
+        "smallest_unit_registered": int(table["registered"].min()),
+        "personal_columns": [],
+        "covers_registered": int(table["registered"].sum()),
+        "roll_registered": int(scored.notice.registered.sum()),
+    }
