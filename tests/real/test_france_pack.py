@@ -63,8 +63,11 @@ def test_the_votes_of_every_round_sum_to_its_valid_ones(france: Ingested, key: s
     assert (votes == table["valid"].to_numpy()).all()
 
 
-def test_the_csv_of_2026_is_read_without_its_names(shared_data: Path) -> None:
-    path = shared_data / "vintages" / "candidats_results_2026.csv"
+def test_the_csv_of_2026_is_read_without_its_names(shared_data: Path, tmp_path: Path) -> None:
+    lines = (shared_data / "vintages" / "candidats_results_2026.csv").read_bytes().splitlines(keepends=True)
+    path = tmp_path / "candidats_results.csv"
+    # What follows the rows in this sample is a note on where the whole file is.
+    path.write_bytes(b"".join(line for line in lines if line.startswith((b"id_election", b"2026_"))))
     rows = pa.concat_tables(batches(path, CANDIDATES))
     assert (rows.num_rows, set(rows.column_names)) == (8, set(CANDIDATES.columns))
     assert rows.slice(0, 1).select(["contest", "station_id", "panel", "nuance", "votes"]).to_pylist() == [
