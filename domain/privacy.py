@@ -1,10 +1,10 @@
-"""The disclosure policy on one screen: which stations stand alone in a release, which are merged or withheld.
+"""The disclosure policy on one screen: which stations stand alone, which are merged or withheld.
 
-No unit has fewer than ``min_registered`` electors on the roll or ``min_valid`` expected valid votes. A station under
-either floor joins a sibling of its commune: the next one by code that is over the floors, else the one before. Where
-a commune has no such station, its small ones join one another, and if that is not enough the next unit by code in the
-department. What still can't be merged is withheld, and so is what is no place to score. The target's own outcome
-decides nothing here: a backtest protects as a forecast does.
+No unit has fewer than ``min_registered`` electors on the roll or ``min_valid`` expected valid votes. A
+station under either floor joins a sibling of its commune: the next one by code that is over the floors, else
+the one before. Where a commune has no such station, its small ones join one another, and if that is not
+enough the next unit by code in the department. What still can't be merged is withheld, and so is what is no
+place to score. The target's own outcome decides nothing here: a backtest protects as a forecast does.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Floors:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The unit of each station: ``head`` [S] is the row of the station that names its unit, -1 if withheld.
+    """The unit of each station: ``head`` [S] is the row of the station naming its unit, -1 if withheld.
 
-    ``size`` [S]: members of the unit. ``status`` [S] and ``reason`` [S] say what became of the station and why.
+    ``size`` [S]: members of the unit. ``status`` [S] and ``reason`` [S] tell what became of it.
     """
 
     head: Index
@@ -83,7 +83,7 @@ def _together(head: Index, small: Mask, area: Index, weight: Floats) -> Index:
     loose = small & (head < 0)
     groups = int(area.max(initial=-1)) + 1
     total = np.stack([np.bincount(area[loose], weight[loose, i], groups) for i in range(2)], axis=1)
-    enough = (total >= 1).all(axis=1)
+    enough: Mask = np.all(total >= 1, axis=1)
     rows = np.flatnonzero(loose & enough[area])
     first = np.full(groups, len(head), dtype=np.intp)
     np.minimum.at(first, area[rows], rows)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from isoloir.configs.load import TerritoryConfig
 from isoloir.domain.errors import UsageError
 from isoloir.domain.forecast import Band, Forecast, Scenario
@@ -53,7 +54,7 @@ def backtest(
     grouping: str,
     say: Callable[[str], None],
 ) -> Backtest:
-    """Forecast each past target from what was known on its eve; write scorecard.parquet and predictions.parquet.
+    """Forecast each past target from what was known on its eve; write the scorecard and the predictions.
 
     No targets: every contest that had a past. The tables hold every station: they stay inside home.
     """

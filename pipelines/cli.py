@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from isoloir.domain.errors import IsoloirError, UsageError
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ def export(
 ) -> None:
     """Write a release's scores as CSV or Excel, codes kept as text."""
     import pandas as pd
+
     from isoloir.pipelines.release.verify import verify as run_verify
 
     if form not in ("csv", "xlsx"):
@@ -275,7 +277,7 @@ def config_init(directory: Path) -> None:
 
 
 def main() -> None:
-    """The command ``isoloir``: a person's mistake ends with a message and a status, never with a traceback."""
+    """The command ``isoloir``: a mistake ends with a message and a status, never with a traceback."""
     try:
         app()
     except IsoloirError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+
 from isoloir.configs.load import TerritoryConfig
 from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Calendar, Contest
@@ -59,7 +60,7 @@ def earlier_folds(
     folds = []
     for contest in ledger.as_of(as_of).contests:
         notice = ledger.notice(contest)
-        question = notice and question_of(ledger, calendar, notice, as_of, hidden)
+        question = question_of(ledger, calendar, notice, as_of, hidden) if notice is not None else None
         if question is None:
             continue
         outcomes = ledger.outcomes(contest, as_of)

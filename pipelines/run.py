@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+
 from isoloir.configs.load import TerritoryConfig, config_digest, load_offer, load_release
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError, UsageError
@@ -135,7 +136,7 @@ def _scored(
 
 
 def scenario_of(ledger: Ledger, request: Request, question: Question) -> Scenario:
-    """The stated scenario; else, for a contest already held, none of its figures: the reference's, carried."""
+    """The stated scenario; else the reference's figures, carried: never those of a contest already held."""
     spec = request.scenario
     carried = level_carried(question)
     if spec is None:
@@ -218,7 +219,8 @@ def model_card(s: Scored, folds: list[Fold], champion: Champion, hidden: Hidden)
         lines.append(f"| {fold.outcomes.contest.key} | {error:.2f} | {best:.2f} |")
     lines += [
         "",
-        "Errors are mean absolute ones over stations weighted by registered electors, the national turnout given.",
+        "Errors are mean absolute ones over stations weighted by registered electors, "
+        "the national turnout given.",
         "",
         "Not for: messages or advertisements to persons, or linking to a list of persons. See the README.",
         "",

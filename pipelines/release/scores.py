@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
 from isoloir.domain.forecast import Forecast, Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.panel import Panel
 from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
 from isoloir.models.history import COMMUNE, DEPARTMENT, EXACT
 from isoloir.models.intervals import Errors, band
-from numpy.typing import NDArray
 
 from .columns import BOUNDS
 
@@ -42,7 +43,7 @@ def scores(s: Scored) -> pd.DataFrame:
     count = len(heads)
 
     def summed(values: NDArray[np.float64] | NDArray[np.int32]) -> Floats:
-        return np.bincount(unit, values[rows], count)
+        return np.bincount(unit, np.asarray(values[rows], np.float64), count).astype(np.float64)
 
     registered = summed(s.notice.registered)
     voters = summed(s.forecast.turnout * s.notice.registered)
@@ -170,7 +171,7 @@ def aggregates(table: pd.DataFrame, blocs: tuple[str, ...], valid_rate: float) -
 
 def _level(level: str, area: pd.Series, base: pd.DataFrame, blocs: tuple[str, ...]) -> pd.DataFrame:
     sums = base.groupby(area.to_numpy())[["registered", "expected_voters", *blocs]].sum().sort_index()
-    said = {
+    said: dict[tuple[str, str | None], pd.Series] = {
         ("registered", None): sums["registered"].astype(float),
         ("expected_voters", None): sums["expected_voters"],
     }

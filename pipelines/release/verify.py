@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from isoloir.domain.errors import ReleaseError
 
-from ..sources.tables import sha256_of
+from isoloir.domain.errors import ReleaseError
+from isoloir.pipelines.sources.tables import sha256_of
+
 from .columns import AGGREGATE_COLUMNS, UNIT_COLUMNS, schema_of, score_columns
 
 PARQUET = ("scores.parquet", "units.parquet", "aggregates.parquet")
@@ -58,16 +60,15 @@ def _schemas(release: Path, manifest: dict[str, list[str]]) -> list[str]:
     ]
 
 
-def _numbers(release: Path, manifest: dict[str, object]) -> list[str]:
+def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
     table, units = pd.read_parquet(release / PARQUET[0]), pd.read_parquet(release / PARQUET[1])
-    blocs = [str(b) for b in manifest["blocs"]]  # type: ignore[attr-defined]
+    blocs = [str(b) for b in manifest["blocs"]]
     shares = table[[f"share_{b}_pred" for b in blocs]].to_numpy()
     bounded = all(_holds(table, f"turnout_{c}", "turnout_pred") for c in ("50", "90"))
     bounded &= all(_holds(table, f"share_{b}_{c}", f"share_{b}_pred") for b in blocs for c in ("50", "90"))
     floors, scenario = manifest["policy"], manifest["scenario"]
-    assert isinstance(floors, dict) and isinstance(scenario, dict)
-    gap = abs(table["expected_voters"].sum() - scenario["turnout"] * manifest["roll_registered"])  # type: ignore[operator]
-    withheld = int(manifest["withheld_registered"])  # type: ignore[call-overload]
+    gap = abs(table["expected_voters"].sum() - scenario["turnout"] * manifest["roll_registered"])
+    withheld = int(manifest["withheld_registered"])
     tests = {
         "a station is in no unit, or in one that is not there": not _accounted(table, units),
         "a unit holds fewer electors than the policy allows": bool(
@@ -94,4 +95,4 @@ def _accounted(table: pd.DataFrame, units: pd.DataFrame) -> bool:
 def _holds(table: pd.DataFrame, bound: str, forecast: str) -> bool:
     stem, level = bound.rsplit("_", 1)
     low, high, middle = table[f"{stem}_lo{level}"], table[f"{stem}_hi{level}"], table[forecast]
-    return bool(((0 <= low) & (low <= middle) & (middle <= high) & (high <= 1)).all())
+    return bool(((low >= 0) & (low <= middle) & (middle <= high) & (high <= 1)).all())

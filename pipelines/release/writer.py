@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..home import set_in_place, write_json, write_text
-from ..sources.tables import sha256_of
+from isoloir.pipelines.home import set_in_place, write_json, write_text
+from isoloir.pipelines.sources.tables import sha256_of
+
 from .columns import AGGREGATE_COLUMNS, UNIT_COLUMNS, Column, schema_of, score_columns
 from .scores import Scored, aggregates, counted, scores, unit_table
 from .verify import verify
