@@ -36,8 +36,8 @@ def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask, s
 
     ``score`` is a log-strength. The result is ``exp(score + a_b) / row sum`` where the bloc stands and 0
     elsewhere: the member of that family that meets the totals (iterative proportional fitting, Deming and
-    Stephan 1940, sped up by Newton steps). A station where nobody stands is taken to offer every bloc. ConfigError where no such
-    shares exist, as when a bloc's target passes the votes of the stations where it stands; a miss of up to
+    Stephan 1940, sped up by Newton steps). A station where nobody stands is taken to offer every bloc.
+    ConfigError where no such shares exist, as when a bloc's target passes the votes of the stations where it stands; a miss of up to
     ``slack`` is taken then.
     """
     offered = standing | ~standing.any(axis=1, keepdims=True)
@@ -71,7 +71,7 @@ def _rows(strength: Floats, level: Floats) -> Floats:
 def _better(
     strength: Floats, level: Floats, mass: Floats, shares: Floats, wanted: Mask, rows: Floats, miss: Floats
 ) -> Floats:
-    """The next level: a Newton step of the convex dual where that halves the miss, else one of proportional fitting.
+    """The next level: a Newton step of the convex dual where that halves the miss, else one of fitting.
 
     Fitting alone takes thousands of steps where most stations offer two blocs; Newton alone may overshoot.
     """
