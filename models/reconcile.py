@@ -37,8 +37,8 @@ def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask, s
     ``score`` is a log-strength. The result is ``exp(score + a_b) / row sum`` where the bloc stands and 0
     elsewhere: the member of that family that meets the totals (iterative proportional fitting, Deming and
     Stephan 1940, sped up by Newton steps). A station where nobody stands is taken to offer every bloc.
-    ConfigError where no such shares exist, as when a bloc's target passes the votes of the stations where it stands; a miss of up to
-    ``slack`` is taken then.
+    ConfigError where no such shares exist, as when a bloc's target passes the votes of the stations where it
+    stands; a miss of up to ``slack`` is taken then.
     """
     offered = standing | ~standing.any(axis=1, keepdims=True)
     wanted = shares > 0

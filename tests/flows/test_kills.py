@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from isoloir.pipelines.demo import write_demo
 from isoloir.pipelines.release.verify import verify
 
