@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,31 @@ def shared_data() -> Iterator[Path]:
             "needs the published files: none in ../shared/data, and ISOLOIR_TEST_DATA names no folder"
         )
     yield folder
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """The demo's files, the home they were ingested into, and the release of 2027_pres_t1 in it."""
+
+    country: Path
+    home: Path
+    release: Path
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
+    """The demo written, ingested and run once. Shared by all tests: they change nothing in it."""
+    from isoloir.configs.load import load_scenario, load_territory
+    from isoloir.domain.election import AsOf
+    from isoloir.pipelines.demo import write_demo
+    from isoloir.pipelines.home import Home
+    from isoloir.pipelines.ingest import ingest
+    from isoloir.pipelines.run import Request, run
+
+    country, home = tmp_path_factory.mktemp("country"), tmp_path_factory.mktemp("run") / "home"
+    write_demo(country, n_stations=300)
+    config = load_territory("demo")
+    ingest(Home(home), config, country, lambda _: None)
+    target = config.calendar["2027_pres_t1"]
+    request = Request(target, AsOf(target.held_on), load_scenario(config, "example"), "research")
+    return DemoRun(country, home, run(Home(home), config, request, None, lambda _: None).release)

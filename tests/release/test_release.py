@@ -1,0 +1,218 @@
+"""A release says what it declares, is refused once damaged, and comes out the same each time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from isoloir.configs.load import load_scenario, load_territory
+from isoloir.domain.election import AsOf
+from isoloir.domain.errors import ReleaseError
+from isoloir.pipelines.demo import PLANTED_NAMES
+from isoloir.pipelines.home import Home
+from isoloir.pipelines.ingest import ingest
+from isoloir.pipelines.release.columns import score_columns
+from isoloir.pipelines.release.verify import verify
+from isoloir.pipelines.run import Ran, Request, run
+
+DEMO = load_territory("demo")
+BLOCS = ("red", "green", "blue", "gold", "grey")
+SCORES = "scores.parquet"
+
+
+def said(_: str) -> None:
+    """Progress that nobody reads."""
+
+
+def ran(home: Path, target: str = "2027_pres_t1", scenario: str = "example") -> Ran:
+    contest = DEMO.calendar[target]
+    request = Request(contest, AsOf(contest.held_on), load_scenario(DEMO, scenario), "research")
+    return run(Home(home), DEMO, request, None, said)
+
+
+def manifest_of(release: Path) -> dict[str, Any]:
+    return dict(json.loads((release / "manifest.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def table(demo_run: Any) -> pd.DataFrame:
+    return pd.read_parquet(demo_run.release / SCORES)
+
+
+@pytest.fixture
+def copied(demo_run: Any, tmp_path: Path) -> Path:
+    """A copy of the release, to be damaged."""
+    return Path(shutil.copytree(demo_run.release, tmp_path / demo_run.release.name))
+
+
+@pytest.fixture(scope="module")
+def second_round(demo_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of the second round, of which the first is not known yet."""
+    home = tmp_path_factory.mktemp("second") / "home"
+    shutil.copytree(demo_run.home / "core", home / "core")
+    return ran(home, "2027_pres_t2", "example-t2").release
+
+
+def test_a_release_passes_its_own_check(demo_run: Any) -> None:
+    assert len(verify(demo_run.release)) == 4
+
+
+@pytest.mark.parametrize(
+    "name", [SCORES, "units.parquet", "aggregates.parquet", "audit.json", "model_card.md"]
+)
+def test_one_changed_byte_is_refused(copied: Path, name: str) -> None:
+    content = bytearray((copied / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copied / name).write_bytes(content)
+    with pytest.raises(ReleaseError, match=f"{name} was changed"):
+        verify(copied)
+
+
+def test_a_missing_file_is_refused(copied: Path) -> None:
+    (copied / "units.parquet").unlink()
+    with pytest.raises(ReleaseError, match=r"units\.parquet is missing"):
+        verify(copied)
+
+
+def test_a_strange_file_is_refused(copied: Path) -> None:
+    (copied / "stations.csv").write_text("station\n", encoding="utf-8")
+    with pytest.raises(ReleaseError, match=r"stations\.csv is not in the manifest"):
+        verify(copied)
+
+
+def test_a_folder_without_a_manifest_is_no_release(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="no release"):
+        verify(tmp_path)
+
+
+def test_the_columns_are_exactly_those_declared(demo_run: Any) -> None:
+    schema = pq.read_schema(demo_run.release / SCORES)
+    declared = score_columns(tuple(manifest_of(demo_run.release)["blocs"]))
+    assert [(f.name, f.type) for f in schema] == [(c.name, c.type) for c in declared]
+
+
+def test_only_columns_that_may_be_null_are(table: pd.DataFrame) -> None:
+    for column in score_columns(BLOCS):
+        assert column.nullable or table[column.name].notna().all(), column.name
+
+
+def test_expected_voters_sum_to_the_scenario_where_nothing_is_withheld(
+    demo_run: Any, table: pd.DataFrame
+) -> None:
+    manifest = manifest_of(demo_run.release)
+    assert manifest["withheld_registered"] == 0
+    wanted = manifest["scenario"]["turnout"] * manifest["roll_registered"]
+    assert table["expected_voters"].sum() == pytest.approx(wanted, rel=1e-6)
+    assert table["registered"].sum() == manifest["roll_registered"]
+
+
+def test_shares_sum_to_one(table: pd.DataFrame) -> None:
+    shares = table[[f"share_{b}_pred" for b in BLOCS]].sum(axis=1)
+    np.testing.assert_allclose(shares, 1, atol=1e-9)
+
+
+def test_a_swing_is_null_only_where_there_is_nothing_to_count_it_from(
+    demo_run: Any, table: pd.DataFrame
+) -> None:
+    """Every bloc stands everywhere in both first rounds: what is left are communes without a vote in 2022."""
+    voted = set(
+        duckdb.sql(
+            f"select code_commune from '{demo_run.country}/general_results.parquet' "
+            "where id_election = '2022_pres_t1' group by 1 having sum(exprimes) > 0"
+        ).df()["code_commune"]
+    )
+    units = pd.read_parquet(demo_run.release / "units.parquet")
+    communes = units["station_id"].str.split("_").str[0]
+    lacks = units.loc[~communes.isin(voted), "unit_id"]
+    for bloc in BLOCS:
+        missing = table.loc[table[f"swing_{bloc}_pp"].isna(), "unit_id"]
+        assert set(missing) <= set(lacks)
+
+
+def test_a_bloc_that_does_not_stand_has_no_share_and_no_swing(second_round: Path) -> None:
+    table = pd.read_parquet(second_round / SCORES)
+    for bloc in ("red", "blue", "grey"):
+        assert (table[f"share_{bloc}_pred"] == 0).all()
+        assert table[f"swing_{bloc}_pp"].isna().all()
+    assert (table[["share_green_pred", "share_gold_pred"]] > 0).all(axis=None)
+    assert table["swing_green_pp"].notna().any()
+
+
+def test_current_points_to_the_release(demo_run: Any) -> None:
+    current = demo_run.release.parent / "current"
+    assert current.is_symlink() and current.resolve() == demo_run.release.resolve()
+
+
+def test_a_second_run_finds_the_release_and_changes_no_byte(demo_run: Any) -> None:
+    before = (demo_run.release / SCORES).read_bytes()
+    again = ran(demo_run.home)
+    assert again.again and again.release == demo_run.release
+    assert (demo_run.release / SCORES).read_bytes() == before
+
+
+def test_a_run_into_another_home_gives_the_same_bytes(demo_run: Any, tmp_path: Path) -> None:
+    ingest(Home(tmp_path / "other"), DEMO, demo_run.country, said)
+    other = ran(tmp_path / "other")
+    assert not other.again
+    assert other.release.name == demo_run.release.name
+    assert (other.release / SCORES).read_bytes() == (demo_run.release / SCORES).read_bytes()
+
+
+def test_pandas_duckdb_and_polars_read_codes_as_text(demo_run: Any) -> None:
+    path = demo_run.release / SCORES
+    by_pandas = pd.read_parquet(path)["unit_id"].tolist()
+    by_duckdb = [row[0] for row in duckdb.sql(f"select unit_id from '{path}'").fetchall()]
+    frame = pl.read_parquet(path)
+    assert by_pandas == by_duckdb == frame["unit_id"].to_list()
+    assert frame["department_code"].dtype == pl.String
+    assert "2A" in frame["department_code"].to_list()
+    assert any(unit.startswith("2A") and unit.endswith("_0002") for unit in by_pandas)
+
+
+def test_a_second_round_is_forecast_with_its_first_unknown(second_round: Path) -> None:
+    manifest = manifest_of(second_round)
+    verify(second_round)
+    assert manifest["first_rounds_hidden"] is True
+    assert "2027_pres_t1" not in manifest["past"]
+
+
+def test_the_carried_roll_is_a_first_round_s_and_covers_electors_abroad(demo_run: Any) -> None:
+    assert manifest_of(demo_run.release)["roll_from"].endswith("_t1")
+    units = pd.read_parquet(demo_run.release / "units.parquet")
+    assert units["station_id"].str.startswith("ZZ").any()
+
+
+def test_no_planted_name_is_anywhere_in_home(demo_run: Any, second_round: Path) -> None:
+    names = [name.lower() for name in PLANTED_NAMES]
+    files = [p for top in (demo_run.home, second_round) for p in top.rglob("*") if p.is_file()]
+    assert len(files) > 30
+    source = pq.read_table(demo_run.country / "candidats_results.parquet")
+    assert any(name in text_of(source) for name in names), "the search finds what is there"
+    for path in files:
+        if path.suffix == ".parquet":
+            text = text_of(pq.read_table(path))
+        else:
+            text = path.read_bytes().decode("utf-8", "replace").lower()
+        assert not [name for name in names if name in text], path.name
+
+
+def text_of(table: pa.Table) -> str:
+    """Every distinct text in a table, its columns' names and its metadata."""
+    parts = [str(table.schema)]
+    for name in table.column_names:
+        column = table[name]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            parts += [value or "" for value in column.unique().to_pylist()]
+    return "\n".join(parts).lower()
