@@ -21,9 +21,12 @@ class Home:
 
     def folder(self, *parts: str) -> Path:
         """The folder ``parts`` below home, made if missing, readable by its owner only."""
-        folder = self.path.joinpath(*parts)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
+        folder = self.path
+        for part in parts:
+            folder = folder / part
+            folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
     def current_core(self, territory: str) -> Path:
@@ -49,11 +52,29 @@ def write_json(path: Path, said: object) -> None:
     write_text(path, json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def _sweep(final: Path) -> None:
+    """Remove what killed processes left aside of ``final``."""
+    for left in final.parent.glob(f".{final.name}.*"):
+        owner = left.name.rsplit(".", 1)[-1]
+        if owner.isdigit() and (int(owner) == os.getpid() or not _alive(int(owner))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
 def set_in_place(final: Path) -> Iterator[Path]:
     """A folder to write into: becomes ``final`` by one rename when the block ends well, else vanishes."""
+    _sweep(final)
     aside = final.with_name(f".{final.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True, mode=0o700)
     try:
         yield aside

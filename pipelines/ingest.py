@@ -130,7 +130,10 @@ def _summary(
         "territory": config.key,
         "licence": config.source.licence,
         "attribution": config.source.attribution,
-        "inputs": [{"file": p.name, "sha256": inputs[p.name], "bytes": p.stat().st_size} for p in files],
+        "inputs": [
+            {"file": p.name, "path": str(p.resolve()), "sha256": inputs[p.name], "bytes": p.stat().st_size}
+            for p in files
+        ],
         "contests": [r.contest for r in all_returns],
         "stations": sum(len(r.stations) for r in all_returns),
         "findings": [asdict(f) for f in findings],

@@ -20,7 +20,7 @@ from isoloir.configs.load import load_territory
 from isoloir.domain.errors import MissingInputError, SourceError
 from isoloir.pipelines import core
 from isoloir.pipelines.demo import PLANTED_NAMES, DemoTruth, write_demo
-from isoloir.pipelines.home import Home
+from isoloir.pipelines.home import Home, set_in_place
 from isoloir.pipelines.ingest import Ingested, ingest, row_counts
 from isoloir.pipelines.sources import tables
 
@@ -345,3 +345,13 @@ def test_a_column_of_another_type_is_refused_with_the_rows_it_was_met_in(
     pq.write_table(table.set_column(at_column, "votants", pa.array(text)), copy / GENERAL)
     error = refused(copy, tmp_path, "the column votants holds", "between rows 1401 and 2100")
     assert PLANTED_NAMES[0] not in str(error)
+
+
+def test_what_a_killed_process_left_aside_is_removed_by_the_next(tmp_path: Path) -> None:
+    final = tmp_path / "release"
+    left = tmp_path / ".release.999999999"
+    left.mkdir()
+    with set_in_place(final) as aside:
+        (aside / "file").write_text("whole", encoding="utf-8")
+    assert not left.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["release"]
