@@ -23,10 +23,15 @@ def verify(release: Path) -> list[str]:
     path = release / "manifest.json"
     if not path.is_file():
         raise ReleaseError("this is no release: it has no manifest.json", where=str(release))
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    wrong = _bytes(release, manifest)
-    if not wrong:
-        wrong = _schemas(release, manifest) + _numbers(release, manifest)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        wrong = _bytes(release, manifest)
+        if not wrong:
+            wrong = _schemas(release, manifest) or _numbers(release, manifest)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReleaseError(
+            f"manifest.json can't be read as a release's: {error!r}", where=str(release)
+        ) from error
     if wrong:
         raise ReleaseError(
             "; ".join(wrong), where=str(release), remedy="publish it again: a release is never mended"

@@ -90,6 +90,13 @@ def test_a_strange_file_is_refused(copied: Path) -> None:
         verify(copied)
 
 
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"files": {"scores.parquet": 1}}'])
+def test_a_damaged_manifest_is_refused(copied: Path, content: str) -> None:
+    (copied / "manifest.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ReleaseError, match=r"manifest\.json can't be read"):
+        verify(copied)
+
+
 def test_a_folder_without_a_manifest_is_no_release(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="no release"):
         verify(tmp_path)
