@@ -77,7 +77,7 @@ def ingest(
 
     kept, config = _open(territory, home, configs)
     done = run_ingest(kept, config, source, _progress(quiet, as_json))
-    if not as_json:
+    if not as_json and not quiet:
         for finding in done.findings:
             print(f"odd, kept:    {finding.line()}")
     said: dict[str, object] = {"contests": len(done.contests), "station rows": done.stations}

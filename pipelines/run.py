@@ -14,8 +14,8 @@ import numpy as np
 from isoloir.configs.load import TerritoryConfig, config_digest, load_offer, load_release
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError, UsageError
-from isoloir.domain.forecast import Forecast, Scenario
-from isoloir.domain.ledger import Ledger, Notice
+from isoloir.domain.forecast import Scenario
+from isoloir.domain.ledger import Ledger
 from isoloir.domain.privacy import Floors, partition
 from isoloir.domain.scenario import ScenarioSpec
 from isoloir.models.backtest import (
@@ -25,12 +25,11 @@ from isoloir.models.backtest import (
     choose,
     crown,
     level_carried,
-    level_given,
     past_errors,
 )
 
 from .core import read_ledger
-from .folds import FOREVER, Hidden, cut_of, earlier_folds, notice_of, question_of
+from .folds import Hidden, cut_of, earlier_folds, notice_of, question_of
 from .home import Home
 from .release.scores import Scored
 from .release.verify import verify
@@ -116,7 +115,7 @@ def _scored(
     folds = earlier_folds(ledger, calendar, cut, hidden, say)
     champion = choose(folds, target.round)
     say(f"champion: {champion.turnout} for turnout, {champion.shares} for shares")
-    scenario = scenario_of(ledger, request, question)
+    scenario = scenario_of(request, question)
     forecast = crown(champion, question, scenario)
     release = load_release(overlay)
     floors = Floors(release.min_registered, release.min_valid)
@@ -135,7 +134,7 @@ def _scored(
     return scored, manifest, model_card(scored, folds, champion, hidden)
 
 
-def scenario_of(ledger: Ledger, request: Request, question: Question) -> Scenario:
+def scenario_of(request: Request, question: Question) -> Scenario:
     """The stated scenario; else the reference's figures, carried: never those of a contest already held."""
     spec = request.scenario
     carried = level_carried(question)
@@ -151,11 +150,6 @@ def scenario_of(ledger: Ledger, request: Request, question: Question) -> Scenari
         shares if spec.shares else carried.shares,
         rate,
     )
-
-
-def outcome_scenario(ledger: Ledger, target: Contest) -> Scenario:
-    """The figures that a past target came to: for judging, under ``--scenario outcome``."""
-    return level_given(ledger.outcomes(target, FOREVER))
 
 
 def _manifest(
@@ -248,6 +242,3 @@ def check_request(config: TerritoryConfig, request: Request) -> None:
     ):
         if said != asked:
             raise UsageError(f"scenario {spec.name} is for {what} {said}, and {asked} is asked for")
-
-
-__all__ = ["Forecast", "Notice", "Ran", "Request", "check_request", "run"]
