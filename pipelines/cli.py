@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ import typer
 from isoloir.domain.errors import IsoloirError, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from isoloir.configs.load import TerritoryConfig
     from isoloir.pipelines.home import Home
 
@@ -40,7 +43,7 @@ Territory = Annotated[str, typer.Argument(help="Key of a territory, such as fr, 
 DEFAULT_HOME = Path("isoloir-home")
 
 
-def _progress(quiet: bool, as_json: bool):  # type: ignore[no-untyped-def]
+def _progress(quiet: bool, as_json: bool) -> Callable[[str], None]:
     """A function that tells on stderr what is under way."""
     from rich.console import Console
 
@@ -114,7 +117,7 @@ def backtest(
     _tell(said, as_json)
 
 
-def _show(scorecard) -> None:  # type: ignore[no-untyped-def]
+def _show(scorecard: pd.DataFrame) -> None:
     """The scorecard over all stations, one table per metric and level: models by targets."""
     overall = scorecard[scorecard["stratum"] == "all"]
     for metric, unit in (

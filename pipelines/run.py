@@ -17,7 +17,7 @@ from isoloir.domain.errors import MissingInputError, UsageError
 from isoloir.domain.forecast import Scenario
 from isoloir.domain.ledger import Ledger
 from isoloir.domain.privacy import Floors, partition
-from isoloir.domain.scenario import ScenarioSpec
+from isoloir.domain.scenario import OfferSpec, ScenarioSpec
 from isoloir.models.backtest import (
     Champion,
     Fold,
@@ -91,7 +91,7 @@ def release_digest(core: Path, config: TerritoryConfig, request: Request, overla
     return said.hexdigest()[:12]
 
 
-def _offer(config: TerritoryConfig, request: Request):  # type: ignore[no-untyped-def]
+def _offer(config: TerritoryConfig, request: Request) -> OfferSpec | None:
     spec = request.scenario
     if spec is None or spec.offer_file is None:
         return None
