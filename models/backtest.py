@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isoloir.domain.election import Contest
 from isoloir.domain.forecast import Band, Forecast, Scenario
 from isoloir.domain.ledger import Notice, Outcomes, Past
 from isoloir.domain.panel import Panel, build_panel
@@ -162,11 +163,17 @@ def crowned(champion: Champion, fold: Fold) -> Forecast:
     return Forecast(turnout.turnout, shares.shares, turnout.expected_valid)
 
 
+def known_before(folds: list[Fold], contest: Contest) -> list[Fold]:
+    """The folds whose results were public on the eve of ``contest``."""
+    return [f for f in folds if contest.eve.sees(f.outcomes.contest.results_known_on)]
+
+
 def past_errors(folds: list[Fold]) -> list[Errors]:
-    """Errors of each fold's champion, each chosen by the folds before it alone."""
+    """Errors of each fold's champion, each chosen by the folds that were known before it alone."""
     out = []
-    for i, fold in enumerate(folds):
-        champion = choose(folds[:i], fold.outcomes.contest.round)
+    for fold in folds:
+        contest = fold.outcomes.contest
+        champion = choose(known_before(folds, contest), contest.round)
         out.append(errors_of(crowned(champion, fold), fold.outcomes))
     return out
 

@@ -22,6 +22,8 @@ from isoloir.models.backtest import (
     banded,
     choose,
     crown,
+    crowned,
+    known_before,
     level_carried,
     level_given,
     past_errors,
@@ -75,7 +77,8 @@ def backtest(
         for key in wanted:
             say(f"forecasting {key}")
             at = known[key]
-            champions[key] = choose(_before(folds, folds[at]), folds[at].outcomes.contest.round)
+            contest = folds[at].outcomes.contest
+            champions[key] = choose(known_before(folds, contest), contest.round)
             tables.append(_one_target(folds, at, champions[key], writer))
         card = pd.concat(tables, ignore_index=True).assign(territory=config.key)
         columns = ["territory", "target", "model", "level", "metric", "stratum", "value"]
@@ -84,14 +87,8 @@ def backtest(
     return Backtest(final / "scorecard.parquet", final / "predictions.parquet", card, champions)
 
 
-def _before(folds: list[Fold], fold: Fold) -> list[Fold]:
-    """The folds whose results were public on the eve of ``fold``."""
-    eve = fold.outcomes.contest.eve
-    return [f for f in folds if eve.sees(f.outcomes.contest.results_known_on)]
-
-
 def _one_target(folds: list[Fold], at: int, champion: Champion, writer: pq.ParquetWriter) -> pd.DataFrame:
-    fold, earlier = folds[at], _before(folds, folds[at])
+    fold, earlier = folds[at], known_before(folds, folds[at].outcomes.contest)
     errors = {CHAMPION: past_errors(earlier)}
     errors |= {rule: [errors_of(f.given[rule], f.outcomes) for f in earlier] for rule in RULES}
     parts = [_floor(fold)]
@@ -103,9 +100,11 @@ def _one_target(folds: list[Fold], at: int, champion: Champion, writer: pq.Parqu
 
 
 def _forecast(model: str, champion: Champion, fold: Fold, scenario: Scenario) -> Forecast:
+    if scenario.level == "given":
+        return crowned(champion, fold) if model == CHAMPION else fold.given[model]
     if model == CHAMPION:
         return crown(champion, fold.question, scenario)
-    return fold.given[model] if scenario.level == "given" else answer(model, fold.question, scenario)
+    return answer(model, fold.question, scenario)
 
 
 def _judged(

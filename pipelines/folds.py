@@ -8,7 +8,6 @@ from datetime import date
 
 import numpy as np
 
-from isoloir.configs.load import TerritoryConfig
 from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Calendar, Contest
 from isoloir.domain.errors import MissingInputError
@@ -27,7 +26,7 @@ class Hidden:
     first_rounds: bool
 
 
-def cut_of(calendar: Calendar, contest: Contest, as_of: AsOf, ledger: Ledger) -> Hidden:
+def hiding(calendar: Calendar, contest: Contest, as_of: AsOf, ledger: Ledger) -> Hidden:
     """First rounds are hidden when ``contest`` is a later round whose first is not known at ``as_of``."""
     first = calendar.first_round_of(contest)
     known = {c.key for c in ledger.as_of(as_of).contests}
@@ -72,10 +71,15 @@ def earlier_folds(
 
 
 def notice_of(
-    ledger: Ledger, config: TerritoryConfig, target: Contest, blocs: BlocMap, offer: OfferSpec | None
+    ledger: Ledger, target: Contest, as_of: AsOf, blocs: BlocMap, offer: OfferSpec | None
 ) -> Notice:
-    """The target's notice: its own rows' if it was held; else the latest complete roll and the offer file."""
-    return ledger.notice(target) or carried_notice(ledger.as_of(target.eve), target, blocs, offer)
+    """The target's notice: its own rows' if it was out by ``as_of``; else a carried roll and the offer file.
+
+    A notice of poll is taken to be out on the eve: whoever looks from an earlier day has the roll of then.
+    """
+    own = ledger.notice(target) if as_of.day >= target.held_on else None
+    cut = AsOf(min(as_of.day, target.held_on))
+    return own or carried_notice(ledger.as_of(cut), target, blocs, offer)
 
 
 def carried_notice(past: Past, target: Contest, blocs: BlocMap, offer: OfferSpec | None) -> Notice:

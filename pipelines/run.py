@@ -29,7 +29,7 @@ from isoloir.models.backtest import (
 )
 
 from .core import read_ledger
-from .folds import Hidden, cut_of, earlier_folds, notice_of, question_of
+from .folds import Hidden, earlier_folds, hiding, notice_of, question_of
 from .home import Home
 from .release.scores import Scored
 from .release.verify import verify
@@ -106,8 +106,9 @@ def _scored(
     say: Callable[[str], None],
 ) -> tuple[Scored, dict[str, object], str]:
     calendar, target = config.calendar, request.target
-    hidden = cut_of(calendar, target, request.as_of, ledger)
-    notice = notice_of(ledger, config, target, config.grouping(request.grouping), _offer(config, request))
+    hidden = hiding(calendar, target, request.as_of, ledger)
+    blocs = config.grouping(request.grouping)
+    notice = notice_of(ledger, target, request.as_of, blocs, _offer(config, request))
     question = question_of(ledger, calendar, notice, request.as_of, hidden)
     if question is None:
         raise MissingInputError(f"nothing was public before {target.key}", remedy="ingest earlier contests")
@@ -121,7 +122,6 @@ def _scored(
     floors = Floors(release.min_registered, release.min_valid)
     no_place = np.isin(notice.stations.station_id, np.array(config.not_scored, dtype=np.str_))
     units = partition(notice.stations, notice.registered, forecast.expected_valid, no_place, floors)
-    blocs = config.grouping(request.grouping)
     version = f"{champion.turnout}+{champion.shares}"
     grouping = f"{blocs.grouping}@{blocs.version}"
     scored = Scored(
