@@ -119,8 +119,24 @@ class RuleText(Text):
         return self
 
 
+class ScopeText(Text):
+    """The rounds that a grouping speaks of: since a day, among ``contests`` if given, less ``except``."""
+
+    since: Day | None = None
+    contests: tuple[ContestKey, ...] = ()
+    without: tuple[ContestKey, ...] = Field(default=(), alias="except")
+
+    @model_validator(mode="after")
+    def _narrows_something(self) -> ScopeText:
+        if self.since is None and not self.contests and not self.without:
+            raise ValueError("names neither since, contests nor except: leave it out to speak of every round")
+        return self
+
+
 class BlocsText(Text):
     """``blocs/<grouping>.yaml``: blocs in order, each with what it stands for, and the rules.
+
+    ``scope``: the rounds that it speaks of; every one if left out. Beyond it shares are missing, not wrong.
 
     ``panels``: by contest, one letter of ``panel_letters`` per position on the candidates' panels.
     ``unlabelled``: labels that say that no label was given ("" is the blank one).
@@ -130,6 +146,7 @@ class BlocsText(Text):
     grouping: Name
     version: int = Field(ge=1)
     about: NonEmpty
+    scope: ScopeText | None = None
     blocs: dict[Name, NonEmpty] = Field(min_length=2)
     panel_letters: dict[Annotated[str, Field(min_length=1, max_length=1)], Name] = {}
     panels: dict[ContestKey, Annotated[str, Field(min_length=2, max_length=60)]] = {}

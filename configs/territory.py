@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations
 
-from isoloir.domain.bloc import BlocMap, BlocRule
+from isoloir.domain.bloc import EVERYTHING, BlocMap, BlocRule, Scope
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import UsageError
 
-from .schema import BlocsText, ContestText, ElectionsText, LabelKind, RuleText, TerritoryText
+from .schema import BlocsText, ContestText, ElectionsText, LabelKind, RuleText, ScopeText, TerritoryText
 from .sources import Source
 from .text import Layers, Problems
 
@@ -76,7 +76,14 @@ def bloc_map_of(said: BlocsText) -> BlocMap:
     ]
     unlabelled = [BlocRule(bloc=None, labels=frozenset(said.unlabelled))] if said.unlabelled else []
     rules = [_rule_of(rule) for rule in said.rules]
-    return BlocMap(said.grouping, said.version, tuple(said.blocs), (*panels, *unlabelled, *rules))
+    every = (*panels, *unlabelled, *rules)
+    return BlocMap(said.grouping, said.version, tuple(said.blocs), every, _scope_of(said.scope))
+
+
+def _scope_of(said: ScopeText | None) -> Scope:
+    if said is None:
+        return EVERYTHING
+    return Scope(said.since or date.min, frozenset(said.contests), frozenset(said.without))
 
 
 def _positions(letters: str, meaning: dict[str, str]) -> dict[str, list[str]]:
@@ -136,15 +143,21 @@ def check_blocs(
 
 
 def _check_contests_named(said: BlocsText, elections: ElectionsText, shown: str, problems: Problems) -> None:
-    for contest in said.panels:
-        if contest not in elections.contests:
-            problems.add(shown, f"panels.{contest}", "is no contest of elections.yaml")
-        elif elections.contests[contest].labels != "panel":
-            problems.add(shown, f"panels.{contest}", "goes by labels, not by panel, in elections.yaml")
-    for number, rule in enumerate(said.rules):
-        for contest in rule.contests:
-            if contest not in elections.contests:
-                problems.add(shown, f"rules.{number}.contests", f"{contest} is no contest of elections.yaml")
+    scope = _scope_of(said.scope)
+    named = [("scope.contests", contest) for contest in sorted(scope.contests)]
+    named += [("scope.except", contest) for contest in sorted(scope.without)]
+    named += [(f"panels.{contest}", contest) for contest in said.panels]
+    named += [
+        (f"rules.{n}.contests", contest) for n, rule in enumerate(said.rules) for contest in rule.contests
+    ]
+    for where, contest in named:
+        known = elections.contests.get(contest)
+        if known is None:
+            problems.add(shown, where, f"{contest} is no contest of elections.yaml")
+        elif where.startswith("panels") and known.labels != "panel":
+            problems.add(shown, where, "goes by labels, not by panel, in elections.yaml")
+        elif not where.startswith("scope") and not scope.reaches(contest, known.held_on):
+            problems.add(shown, where, f"{contest} is beyond the scope, so this would never hold")
 
 
 def _check_said_once(said: BlocsText, shown: str, problems: Problems) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,7 +17,33 @@ UNLABELLED = -1
 """The code of a candidate to whom no label was given: turnout is kept, shares are missing."""
 
 LABEL_CODE = re.compile(r"^(?:[A-Z]{1,3}-)?[A-ZÆØÅ]{1,5}$|^[0-9]{1,3}$")
-"""The form of a label code or a panel number; anything else may be a person's name and is never shown."""
+"""What a person may write as a label in an offer; anything else may be a person's name."""
+
+NUANCE_CODE = re.compile(r"^(?:L|BC-|M-)?[A-Z]{2,3}\Z|^[A-ZÆØÅ]\Z|^[0-9]{1,3}\Z")
+"""The form of a nuance (LR, LDVG, BC-UGE), a party's letter or a panel number.
+
+Narrower than :data:`LABEL_CODE`, as ROUX and LEROY are surnames: four letters only after the L of a list.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The contests that a grouping speaks of.
+
+    Held from ``since`` on, among ``contests`` if any are named, and none of ``without``.
+    """
+
+    since: date = date.min
+    contests: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+
+    def reaches(self, key: str, held_on: date) -> bool:
+        """Whether the contest ``key`` is one of them."""
+        named = not self.contests or key in self.contests
+        return named and key not in self.without and self.since <= held_on
+
+
+EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +73,57 @@ class BlocRule:
 class BlocMap:
     """A grouping of labels into blocs: ``blocs`` in order, and rules of which the first match holds.
 
-    ``version`` is part of a release's identity.
+    ``version`` is part of a release's identity. Beyond ``scope`` nothing is grouped: shares are missing.
     """
 
     grouping: str
     version: int
     blocs: tuple[str, ...]
     rules: tuple[BlocRule, ...]
+    scope: Scope = EVERYTHING
+
+    def speaks_of(self, contest: Contest) -> bool:
+        """Whether every label of ``contest`` must have a bloc here; where not, none has."""
+        return self.scope.reaches(contest.key, contest.held_on)
 
     def code_of(self, contest: Contest, label: str) -> int | None:
         """The position of the label's bloc, :data:`UNLABELLED`, or None if no rule speaks of it."""
+        if not self.speaks_of(contest):
+            return None
         for rule in self.rules:
             if rule.matches(contest, label):
                 return UNLABELLED if rule.bloc is None else self.blocs.index(rule.bloc)
         return None
 
+    def shows(self, label: str) -> bool:
+        """Whether ``label`` may stand in a message: a nuance by its form, or written out in a rule."""
+        return bool(NUANCE_CODE.match(label)) or any(label in rule.labels for rule in self.rules)
+
     def codes(self, contest: Contest, labels: Sequence[str], *, where: str = "") -> NDArray[np.int8]:
         """Bloc codes of ``labels`` [L]; :class:`SourceError` on a label that no rule speaks of.
 
-        The label itself is shown only where it has the form of a code: it may be a person's name.
+        The label itself is shown only where :meth:`shows` allows it, else its place among ``labels``.
         """
+        folder = f"configs/territories/{contest.territory}/blocs"
+        if not self.speaks_of(contest):
+            raise SourceError(
+                f"grouping {self.grouping!r} does not speak of {contest.key}",
+                where=where,
+                remedy=f"choose another grouping, or widen the scope in {folder}/{self.grouping}.yaml",
+            )
         found = [self.code_of(contest, label) for label in labels]
         unknown = [i for i, code in enumerate(found) if code is None]
         if unknown:
-            shown = [labels[i] for i in unknown if LABEL_CODE.match(labels[i])]
-            named = ", ".join(shown[:5]) if shown else "not shown (it may be a person's name)"
-            folder = f"configs/territories/{contest.territory}/blocs"
+            shown = [labels[i] if self.shows(labels[i]) else f"number {i + 1} (not shown)" for i in unknown]
             raise SourceError(
                 f"{len(unknown)} label(s) of {contest.key} have no bloc in grouping "
-                f"{self.grouping!r}: {named}",
+                f"{self.grouping!r}: {', '.join(shown[:5])}",
                 where=where,
                 remedy=f"add a dated rule to {folder}/{self.grouping}.yaml",
             )
         return np.array(found, dtype=np.int8)
+
+
+def unspoken(blocs: BlocMap, contests: Iterable[Contest]) -> tuple[str, ...]:
+    """Keys of the ``contests`` that the grouping does not speak of: turnout holds, shares are missing."""
+    return tuple(contest.key for contest in contests if not blocs.speaks_of(contest))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoloir.domain.bloc import UNLABELLED, BlocMap
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import MissingInputError
-from isoloir.domain.ledger import Ledger, Record
+from isoloir.domain.ledger import Counts, Ledger, Mask, Record
 from isoloir.domain.station import Stations
 
 from .sources.returns import Returns
@@ -39,7 +39,11 @@ def write_returns(returns: Returns, directory: Path) -> Path:
 
 
 def read_ledger(directory: Path, calendar: Calendar, blocs: BlocMap) -> Ledger:
-    """Every ingested contest of ``calendar``, its labels grouped by ``blocs``."""
+    """Every ingested contest of ``calendar``, its labels grouped by ``blocs``.
+
+    Of a contest that the grouping does not speak of, the turnout is there and all shares are missing: see
+    :func:`isoloir.domain.bloc.unspoken`.
+    """
     found = [c for c in calendar if (directory / f"{c.key}.parquet").is_file()]
     if not found:
         raise MissingInputError(
@@ -51,10 +55,28 @@ def read_ledger(directory: Path, calendar: Calendar, blocs: BlocMap) -> Ledger:
 
 def _record(path: Path, contest: Contest, blocs: BlocMap) -> Record:
     table = pq.read_table(path)
-    names = [n for n in table.column_names if n.startswith(LABEL)]
-    code = blocs.codes(contest, [n.removeprefix(LABEL) for n in names], where=path.name)
+    counts = {name: np.asarray(table[name].combine_chunks()).astype(np.int32) for name in COUNTS}
+    votes, standing, known = _grouped(table, contest, blocs, path.name)
+    several = votes.sum(axis=1, dtype=np.int64) > counts["valid"] + 2
+    return Record(
+        contest=contest,
+        known_on=contest.results_known_on,
+        stations=Stations(*(_codes(table, name) for name in CODES)),
+        votes=votes,
+        standing=standing,
+        shares_known=known & ~several & (counts["valid"] > 0),
+        **counts,
+    )
+
+
+def _grouped(table: pa.Table, contest: Contest, blocs: BlocMap, where: str) -> tuple[Counts, Mask, Mask]:
+    """Votes and standing [S × B], and where no vote went to a label without a bloc [S]."""
     shape = (table.num_rows, len(blocs.blocs))
     votes, standing = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
+    if not blocs.speaks_of(contest):
+        return votes, standing, np.zeros(table.num_rows, np.bool_)
+    names = [n for n in table.column_names if n.startswith(LABEL)]
+    code = blocs.codes(contest, [n.removeprefix(LABEL) for n in names], where=where)
     unlabelled = np.zeros(table.num_rows, np.bool_)
     for name, bloc in zip(names, code, strict=True):
         column = table[name].combine_chunks()
@@ -64,17 +86,7 @@ def _record(path: Path, contest: Contest, blocs: BlocMap) -> Record:
         else:
             votes[:, bloc] += np.asarray(column.fill_null(0))
             standing[:, bloc] |= present
-    counts = {name: np.asarray(table[name].combine_chunks()).astype(np.int32) for name in COUNTS}
-    several = votes.sum(axis=1, dtype=np.int64) > counts["valid"] + 2
-    return Record(
-        contest=contest,
-        known_on=contest.results_known_on,
-        stations=Stations(*(_codes(table, name) for name in CODES)),
-        votes=votes,
-        standing=standing,
-        shares_known=~unlabelled & ~several & (counts["valid"] > 0),
-        **counts,
-    )
+    return votes, standing, ~unlabelled
 
 
 def _codes(table: pa.Table, name: str) -> NDArray[np.str_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from isoloir.configs.load import (
 )
 from isoloir.configs.report import check, copy_out
 from isoloir.configs.sources import DatagouvSource, TidySource
-from isoloir.domain.bloc import UNLABELLED
+from isoloir.domain.bloc import UNLABELLED, BlocRule, unspoken
 from isoloir.domain.errors import ConfigError, SourceError, UsageError
 
 LABELS = Path(__file__).parents[3] / "shared" / "data" / "france" / "labels_seen.csv"
@@ -127,18 +128,68 @@ def test_each_panel_has_a_bloc_and_no_panel_more(contest: str, panels: int) -> N
     assert config.grouping().code_of(held, str(panels + 1)) is None
 
 
-def test_presidential_rounds_without_panels_are_refused_only_when_asked_for() -> None:
+def test_labels_beyond_the_scope_are_refused_only_when_asked_for() -> None:
     config = load_territory("fr")
-    with pytest.raises(SourceError, match="2012_pres_t1"):
+    with pytest.raises(SourceError, match="'research' does not speak of 2012_pres_t1") as caught:
         config.grouping().codes(config.calendar["2012_pres_t1"], ["1"])
+    assert "research.yaml" in caught.value.remedy
 
 
-def test_a_label_of_no_code_form_is_not_shown() -> None:
+def test_research_speaks_of_the_rounds_whose_labels_were_checked() -> None:
     config = load_territory("fr")
-    with pytest.raises(SourceError) as caught:
-        config.grouping().codes(config.calendar["2022_legi_t1"], ["DUPONT Jeanne", "ZZZ"])
-    assert "DUPONT" not in str(caught.value)
-    assert "ZZZ" in str(caught.value)
+    silent = unspoken(config.grouping(), config.calendar)
+    checked = [c.key for c in config.calendar if c.held_on.year >= 2014 and c.held_on.year != 2015]
+    assert set(silent) == {c.key for c in config.calendar} - set(checked)
+    assert {"1999_euro_t1", "2012_pres_t2", "2015_regi_t1"} <= set(silent)
+
+
+def test_official_speaks_of_the_rounds_for_which_the_ministry_published_a_grid() -> None:
+    config = load_territory("fr")
+    silent = set(unspoken(config.grouping("official"), config.calendar))
+    spoken = {c.key for c in config.calendar} - silent
+    assert spoken == {"2020_muni_t1", "2020_muni_t2", "2026_muni_t1", "2026_muni_t2"}
+
+
+def test_a_grouping_without_a_scope_speaks_of_every_round() -> None:
+    config = load_territory("dk")
+    assert unspoken(config.grouping(), config.calendar) == ()
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("{contests: [2019_euro_t1]}", "scope.contests: 2019_euro_t1 is no contest of elections.yaml"),
+        ("{except: [2019_euro_t1]}", "scope.except: 2019_euro_t1 is no contest of elections.yaml"),
+        ("{}", "scope: names neither since, contests nor except"),
+        ("{until: 2020-01-01}", "scope.until: is not a known key"),
+        ("{since: 2021-01-01}", "rules.2.contests: 2020_muni_t1 is beyond the scope"),
+        ("{except: [2020_muni_t1]}", "rules.2.contests: 2020_muni_t1 is beyond the scope"),
+    ],
+)
+def test_a_scope_names_rounds_that_exist_and_no_rule_goes_beyond_it(
+    tmp_path: Path, scope: str, told: str
+) -> None:
+    blocs = TINY["blocs/research.yaml"].replace("version: 1\n", f"version: 1\nscope: {scope}\n")
+    blocs += "  - {bloc: right, labels: [DVC], contests: [2020_muni_t1]}\n"
+    assert told in complaint(tiny(tmp_path, blocs__research=blocs))
+
+
+@pytest.mark.parametrize("name", ["DUPONT Jeanne", "DUPONT", "ROUX", "LEROY", "PETIT", "DE\n", "Åse"])
+def test_a_label_that_may_be_a_name_is_not_shown_and_a_nuance_is(name: str) -> None:
+    config = load_territory("fr")
+    with pytest.raises(SourceError, match="2 label") as caught:
+        config.grouping().codes(config.calendar["2022_legi_t1"], ["SOC", name, "ZZZ"], where="a file")
+    assert name not in str(caught.value)
+    assert "number 2 (not shown), ZZZ" in str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["LZZZ", "BC-ZZZ", "13", "PACE", "LETTRES"])
+def test_a_label_is_shown_by_its_form_or_because_the_grouping_writes_it_out(label: str) -> None:
+    config = load_territory("fr")
+    rule = BlocRule("left", frozenset({"PACE", "LETTRES"}), contests=frozenset({"2019_euro_t1"}))
+    blocs = replace(config.grouping(), rules=(*config.grouping().rules, rule))
+    with pytest.raises(SourceError, match=label):
+        blocs.codes(config.calendar["2022_legi_t1"], [label])
 
 
 def test_the_ministry_moved_a_party_from_one_election_to_the_next() -> None:
