@@ -69,20 +69,41 @@ def _tell(said: dict[str, object], as_json: bool) -> None:
 @app.command()
 def ingest(
     territory: Territory,
-    source: Annotated[Path, typer.Option("--from", help="Folder with the publisher's files, read in place.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder with the publisher's files, read in place.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     configs: ConfigsOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the files from their publisher; deleted once read.")
+    ] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(envvar="ISOLOIR_MIRROR", help="With --download: the address of a folder to fetch from."),
+    ] = None,
 ) -> None:
     """Read published results, check them, and keep the counts without any name."""
     from isoloir.pipelines.ingest import ingest as run_ingest
+    from isoloir.pipelines.ingest import ingest_published
 
+    if (source is None) != download:
+        raise UsageError(
+            "the files come either from a folder or from their publisher",
+            remedy=f"isoloir ingest {territory} --from DIR, or isoloir ingest {territory} --download",
+        )
     kept, config = _open(territory, home, configs)
-    done = run_ingest(kept, config, source, _progress(quiet, as_json))
+    say = _progress(quiet, as_json)
+    if source is not None:
+        done = run_ingest(kept, config, source, say)
+    else:
+        done = ingest_published(kept, config, say, mirror)
     if not as_json and not quiet:
         for finding in done.findings:
             print(f"odd, kept:    {finding.line()}")
+        for line in done.notes():
+            print(f"not kept:     {line}")
     said: dict[str, object] = {"contests": len(done.contests), "station rows": done.stations}
     _tell(said | {"odd": len(done.findings), "core": str(done.folder), "again": done.again}, as_json)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations, Text
 
-from .returns import Returns
-from .tables import Form, batches
+from .door import Door
+from .returns import Read, Returns
+from .tables import Form, Opened, batches
 
 GENERAL = Form(
     columns={
@@ -64,33 +64,33 @@ Tally = tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]
 """The labels of a contest, and per station and label [S × L] its votes and whether a row stood there."""
 
 
-def read_returns(
-    general: Path, candidates: Path, label_kind: Mapping[str, str]
-) -> tuple[list[Returns], dict[str, int]]:
-    """The returns of every contest in the two files, and the rows left out on purpose by contest.
+def read_returns(general: Opened, candidates: Opened, door: Door) -> Read:
+    """The returns of every contest in the two files.
 
-    ``label_kind``: the declared contests, and which column holds their labels. Senate rows have no station
-    and are left out, counted; any other undeclared contest is refused.
+    Senate rows have no station and are left out, counted; any other undeclared contest is refused.
     """
-    tables, left_out = _by_contest(general, label_kind)
-    stations = {key: _stations(key, table, general) for key, table in tables.items()}
-    tally = _tally(candidates, {key: s.station_id for key, (s, _) in stations.items()}, label_kind)
-    return [_returns(key, tables[key], stations[key], tally[key]) for key in sorted(stations)], left_out
+    tables, left_out = _by_contest(general, door.kind)
+    stations = {key: _stations(key, table, general.where) for key, table in tables.items()}
+    withheld: Counter[str] = Counter()
+    tally = _tally(candidates, {key: s.station_id for key, (s, _) in stations.items()}, door, withheld)
+    made = [_returns(key, tables[key], stations[key], tally[key]) for key in sorted(stations)]
+    return Read(made, left_out, dict(withheld))
 
 
-def _by_contest(path: Path, label_kind: Mapping[str, str]) -> tuple[dict[str, pa.Table], dict[str, int]]:
+def _by_contest(general: Opened, kind: Mapping[str, str]) -> tuple[dict[str, pa.Table], dict[str, int]]:
     parts: dict[str, list[pa.Table]] = defaultdict(list)
     left_out: dict[str, int] = defaultdict(int)
     offset = 0
-    for table in batches(path, GENERAL):
+    for table in batches(general, GENERAL):
+        general.keep(table)
         numbered = _numbered(table, offset)
         offset += len(table)
         for key in pc.unique(numbered["contest"]).to_pylist():
             part = numbered.filter(pc.equal(numbered["contest"], key))
-            if key not in label_kind:
-                _leave_out(key, len(part), int(part["row"][0].as_py()), path, left_out)
-            else:
+            if key in kind:
                 parts[key].append(part)
+            else:
+                _leave_out(key, len(part), int(part["row"][0].as_py()), general.where, left_out)
     return {key: pa.concat_tables(tables) for key, tables in parts.items()}, dict(left_out)
 
 
@@ -101,13 +101,13 @@ def _numbered(table: pa.Table, offset: int) -> pa.Table:
     return table.append_column("row", pa.array(np.arange(offset + 1, offset + 1 + len(table))))
 
 
-def _leave_out(key: str, rows: int, first: int, path: Path, left_out: dict[str, int]) -> None:
+def _leave_out(key: str, rows: int, first: int, where: str, left_out: dict[str, int]) -> None:
     if "_sena_" in key:
         left_out[key] += rows
         return
     raise SourceError(
         f"{rows} row(s) are of a contest that is not declared: {key or '(not stated)'}",
-        where=f"{path}, row {first}",
+        where=f"{where}, row {first}",
         remedy="add it to the territory's elections.yaml, with its date and source",
     )
 
@@ -116,7 +116,7 @@ def _text(table: pa.Table, name: str) -> Text:
     return np.asarray(table[name].fill_null("").to_numpy(), dtype=np.str_)
 
 
-def _stations(key: str, table: pa.Table, path: Path) -> tuple[Stations, NDArray[np.intp]]:
+def _stations(key: str, table: pa.Table, where: str) -> tuple[Stations, NDArray[np.intp]]:
     """The contest's stations in order of their codes, and the rows of ``table`` that they are at."""
     ids = _text(table, "station_id")
     order = np.argsort(ids, kind="stable")
@@ -125,67 +125,93 @@ def _stations(key: str, table: pa.Table, path: Path) -> tuple[Stations, NDArray[
         row = table["row"].to_numpy()[order[repeated[0] + 1]]
         raise SourceError(
             f"{len(repeated)} station(s) of {key} stand twice, first {ids[order][repeated[0]]}",
-            where=f"{path}, row {row}",
+            where=f"{where}, row {row}",
             remedy="keep one row per station and round",
         )
     names = ("station_id", "commune_code", "department_code", "constituency_code")
     return Stations(*(_text(table, name)[order] for name in names)), order
 
 
-def _tally(path: Path, known: Mapping[str, Text], label_kind: Mapping[str, str]) -> dict[str, Tally]:
+def _candidates(candidates: Opened, door: Door, withheld: Counter[str]) -> Iterator[pa.Table]:
+    """The rows, numbered, with the column of labels that their contest goes by and no other text."""
+    offset = 0
+    for table in batches(candidates, CANDIDATES):
+        for name in ("nuance", "list"):
+            column = pc.if_else(
+                door.of_kind(table["contest"], name), table[name], pa.scalar(None, pa.string())
+            )
+            column, out = door.labels(table["contest"], column, candidates.where, offset)
+            withheld.update(out)
+            table = table.set_column(table.column_names.index(name), name, column)
+        candidates.keep(table)
+        yield _numbered(table, offset)
+        offset += len(table)
+
+
+def _tally(
+    candidates: Opened, known: Mapping[str, Text], door: Door, withheld: Counter[str]
+) -> dict[str, Tally]:
     """Votes and presence [S × L] per contest, summed over rows of one station and label in one pass."""
     sums: dict[str, dict[str, NDArray[np.int64]]] = {key: {} for key in known}
     rows: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in known}
     index = {key: pd.Index(ids) for key, ids in known.items()}
-    offset = 0
-    for table in batches(path, CANDIDATES):
-        numbered = _numbered(table, offset)
-        offset += len(table)
+    where = candidates.where
+    for numbered in _candidates(candidates, door, withheld):
         for key in pc.unique(numbered["contest"]).to_pylist():
             part = numbered.filter(pc.equal(numbered["contest"], key))
             if key in known:
                 at = index[key].get_indexer(pd.Index(_text(part, "station_id")))
-                _refuse_rows(part, at < 0, f"of {key} are of no station of the other file", path)
+                _refuse_rows(part, at < 0, f"of {key} are of no station of the other file", where)
                 # Here, as a sum over the rows of one label would hide it.
                 uncounted = pc.less(part["votes"].fill_null(-1), 0).to_numpy()
-                _refuse_rows(part, uncounted, f"of {key} state no votes, or a negative count", path)
-                _add(part, label_kind[key], at, sums[key], rows[key], len(index[key]))
+                _refuse_rows(part, uncounted, f"of {key} state no votes, or a negative count", where)
+                label = _label(part, key, door.kind[key], where)
+                _add(label, part["votes"], at, sums[key], rows[key], len(index[key]))
             elif "_sena_" not in key:
                 every = np.ones(len(part), np.bool_)
-                _refuse_rows(part, every, f"are of {key or 'no contest'}, which the other file lacks", path)
-    out = {}
-    for key, ids in known.items():
-        labels = tuple(sorted(sums[key]))
-        shape = (len(ids), 0)
-        votes = np.stack([sums[key][n] for n in labels], axis=1) if labels else np.zeros(shape, np.int64)
-        present = np.stack([rows[key][n] for n in labels], axis=1) if labels else np.zeros(shape, np.bool_)
-        out[key] = (labels, votes, present)
-    return out
+                _refuse_rows(part, every, f"are of {key or 'no contest'}, which the other file lacks", where)
+    return {key: _stacked(sums[key], rows[key], len(ids)) for key, ids in known.items()}
 
 
-def _refuse_rows(part: pa.Table, bad: NDArray[np.bool_], what: str, path: Path) -> None:
+def _stacked(sums: dict[str, NDArray[np.int64]], rows: dict[str, NDArray[np.bool_]], length: int) -> Tally:
+    labels = tuple(sorted(sums))
+    if not labels:
+        return labels, np.zeros((length, 0), np.int64), np.zeros((length, 0), np.bool_)
+    return labels, np.stack([sums[n] for n in labels], axis=1), np.stack([rows[n] for n in labels], axis=1)
+
+
+def _refuse_rows(part: pa.Table, bad: NDArray[np.bool_], what: str, where: str) -> None:
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         raise SourceError(
             f"{int(bad.sum())} row(s) {what}, first that of station {part['station_id'][first]}",
-            where=f"{path}, row {part['row'][first]}",
+            where=f"{where}, row {part['row'][first]}",
             remedy="take both files from the same day, or correct the row",
         )
 
 
+def _label(part: pa.Table, key: str, kind: str, where: str) -> pa.ChunkedArray:
+    if kind not in ("panel", "nuance", "list"):
+        raise SourceError(
+            f"the labels of {key} are declared as {kind}, which these files do not have",
+            where=where,
+            remedy=f"say panel, nuance or list at {key} in elections.yaml",
+        )
+    return part["panel"].cast(pa.string()) if kind == "panel" else part[kind]
+
+
 def _add(
-    part: pa.Table,
-    kind: str,
+    column: pa.ChunkedArray,
+    votes_of: pa.ChunkedArray,
     at: NDArray[np.intp],
     sums: dict[str, NDArray[np.int64]],
     rows: dict[str, NDArray[np.bool_]],
     length: int,
 ) -> None:
-    column = part["panel"].cast(pa.string()) if kind == "panel" else part[kind]
     labels = column.fill_null("").combine_chunks().dictionary_encode()
     number, names = labels.indices.to_numpy(), labels.dictionary.to_pylist()
     flat = number.astype(np.int64) * length + at
-    votes = np.bincount(flat, weights=part["votes"].to_numpy(), minlength=len(names) * length)
+    votes = np.bincount(flat, weights=votes_of.to_numpy(), minlength=len(names) * length)
     seen = np.bincount(flat, minlength=len(names) * length) > 0
     for i, name in enumerate(names):
         piece = slice(i * length, (i + 1) * length)

@@ -55,6 +55,15 @@ class Finding:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a source gave: returns, and by contest the rows left out and the rows whose label was withheld."""
+
+    returns: list[Returns]
+    left_out: dict[str, int]
+    withheld: dict[str, int]
+
+
 def without(returns: Returns, station_ids: tuple[str, ...]) -> tuple[Returns, list[Finding]]:
     """The returns less the stations that are declared contradictory, and the finding that lists them."""
     left_out = np.isin(returns.stations.station_id, np.array(station_ids, dtype=np.str_))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from isoloir.domain.errors import SourceError
 
 BATCH = 1 << 19
 
+Keep = Callable[[pa.Table], None]
+"""Takes rows that were read, names removed."""
+
+
+def keep_nothing(table: pa.Table) -> None:
+    """Read, and keep no copy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -23,6 +30,25 @@ class Form:
     columns: Mapping[str, tuple[str, ...]]
     types: Mapping[str, pa.DataType]
     required: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A published file to be read: where it lies, how it is written if CSV, and what keeps the allowed rows.
+
+    ``shown``: how messages call it, where that is not its path.
+    """
+
+    path: Path
+    delimiter: str = ";"
+    encoding: str = "utf-8"
+    keep: Keep = keep_nothing
+    shown: str = ""
+
+    @property
+    def where(self) -> str:
+        """The file's name in messages."""
+        return self.shown or str(self.path)
 
 
 def sha256_of(path: Path) -> str:
@@ -44,35 +70,33 @@ def locate(directory: Path, name: str) -> Path:
     )
 
 
-def batches(path: Path, form: Form, *, delimiter: str = ";") -> Iterator[pa.Table]:
-    """The allow-listed columns of ``path`` under our names, cast to their declared types, in batches.
+def batches(opened: Opened, form: Form) -> Iterator[pa.Table]:
+    """The allow-listed columns of a file under our names, cast to their declared types, in batches.
 
     Other columns are not read at all. A declared column that is missing is refused if required, else null.
     """
-    if path.suffix == ".parquet":
-        yield from _parquet(path, form)
-    else:
-        yield from _csv(path, form, delimiter)
+    yield from _parquet(opened, form) if opened.path.suffix == ".parquet" else _csv(opened, form)
 
 
-def _parquet(path: Path, form: Form) -> Iterator[pa.Table]:
+def _parquet(opened: Opened, form: Form) -> Iterator[pa.Table]:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(opened.path)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(
-            "this is no readable Parquet file", where=str(path), remedy="fetch it again"
+            "this is no readable Parquet file", where=opened.where, remedy="fetch it again"
         ) from error
-    chosen = _choose(file.schema_arrow.names, form, path)
+    chosen = _choose(file.schema_arrow.names, form, opened, "fetch the file again")
     row = 0
     for batch in file.iter_batches(batch_size=BATCH, columns=list(chosen.values())):
-        yield _declared(pa.Table.from_batches([batch]), chosen, form, path, row)
+        yield _declared(pa.Table.from_batches([batch]), chosen, form, opened, row)
         row += batch.num_rows
 
 
-def _csv(path: Path, form: Form, delimiter: str) -> Iterator[pa.Table]:
-    with path.open("rb") as file:
-        header = file.readline().decode("utf-8-sig", errors="replace").rstrip("\r\n").split(delimiter)
-    chosen = _choose([name.strip('"') for name in header], form, path)
+def _csv(opened: Opened, form: Form) -> Iterator[pa.Table]:
+    with opened.path.open(encoding=_with_mark(opened.encoding), errors="replace", newline="\n") as file:
+        header = [name.strip('"') for name in file.readline().rstrip("\r\n").split(opened.delimiter)]
+    remedy = f"fetch the file again, or correct its delimiter in sources.yaml (it says {opened.delimiter!r})"
+    chosen = _choose(header, form, opened, remedy)
     # Everything enters as text: an inferred type would drop the zeros of the codes.
     convert = pc.ConvertOptions(
         include_columns=list(chosen.values()),
@@ -80,26 +104,29 @@ def _csv(path: Path, form: Form, delimiter: str) -> Iterator[pa.Table]:
         strings_can_be_null=True,
         null_values=[""],
     )
-    parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=False)
+    parse = pc.ParseOptions(delimiter=opened.delimiter, newlines_in_values=False)
+    read = pc.ReadOptions(block_size=1 << 24, encoding=opened.encoding)
     try:
-        reader = pc.open_csv(
-            path, pc.ReadOptions(block_size=1 << 24), parse_options=parse, convert_options=convert
-        )
         row = 0
-        for batch in reader:
-            yield _declared(pa.Table.from_batches([batch]), chosen, form, path, row)
+        for batch in pc.open_csv(opened.path, read, parse_options=parse, convert_options=convert):
+            yield _declared(pa.Table.from_batches([batch]), chosen, form, opened, row)
             row += batch.num_rows
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         # Arrow's message quotes the row, which may hold a name.
         raise SourceError(
             f"a row has another number of fields than the header, or a count that is no number, "
-            f"or is no UTF-8 (separator {delimiter!r})",
-            where=str(path),
+            f"or is no {opened.encoding} (separator {opened.delimiter!r})",
+            where=opened.where,
             remedy="fetch the file again, or correct the row",
         ) from error.with_traceback(None)
 
 
-def _choose(names: list[str], form: Form, path: Path) -> dict[str, str]:
+def _with_mark(encoding: str) -> str:
+    """The encoding that also reads the mark which some programs put before UTF-8."""
+    return "utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding
+
+
+def _choose(names: list[str], form: Form, opened: Opened, remedy: str) -> dict[str, str]:
     chosen = {}
     for ours, spellings in form.columns.items():
         found = [name for name in spellings if name in names]
@@ -108,11 +135,11 @@ def _choose(names: list[str], form: Form, path: Path) -> dict[str, str]:
     missing = sorted(form.required - chosen.keys())
     if missing:
         wanted = "; ".join(" or ".join(form.columns[name]) for name in missing)
-        raise SourceError(f"the column {wanted} is missing", where=str(path), remedy="fetch the file again")
+        raise SourceError(f"the column {wanted} is missing", where=opened.where, remedy=remedy)
     return chosen
 
 
-def _declared(table: pa.Table, chosen: dict[str, str], form: Form, path: Path, row: int) -> pa.Table:
+def _declared(table: pa.Table, chosen: dict[str, str], form: Form, opened: Opened, row: int) -> pa.Table:
     columns = {}
     for ours, wanted in form.types.items():
         if ours not in chosen:
@@ -124,7 +151,7 @@ def _declared(table: pa.Table, chosen: dict[str, str], form: Form, path: Path, r
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise SourceError(
                 f"the column {chosen[ours]} holds what is no {wanted}",
-                where=f"{path}, between rows {row + 1} and {row + table.num_rows}",
+                where=f"{opened.where}, between rows {row + 1} and {row + table.num_rows}",
                 remedy="correct the row, or fetch the file again",
             ) from None
     return pa.table(columns)

@@ -2,77 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from isoloir.configs.sources import TidyGeography, TidySource
+from isoloir.configs.sources import TidyGeography, TidyResults, TidySource
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations
 
-from .returns import Returns
-from .tables import Form, batches
+from .door import Door
+from .returns import Read, Returns
+from .tables import Form, Opened, batches
 
 COUNTS = ("registered", "voters", "valid", "votes")
 AREAS = ("commune", "department", "constituency")
 
 
-def read_returns(files: list[Path], source: TidySource, label_kind: Mapping[str, str]) -> list[Returns]:
-    """The returns of every contest in the results file, areas from the geography where declared there."""
-    rows = _rows(files[0], source)
-    if source.geography is not None:
-        rows = _with_areas(rows, files[1], source.geography)
-    unknown = sorted(set(rows["contest"]) - set(label_kind))
-    if unknown:
-        raise SourceError(
-            f"contests that are not declared: {', '.join(unknown[:5])}",
-            where=str(files[0]),
-            remedy="add them to the territory's elections.yaml, with date and source",
-        )
-    return [_returns(str(key), part, files[0]) for key, part in rows.groupby("contest", sort=True)]
-
-
-def _frame(path: Path, columns: Mapping[str, str], counts: tuple[str, ...], delimiter: str) -> pd.DataFrame:
-    types = {name: pa.int64() if name in counts else pa.string() for name in columns}
-    form = Form({n: (c,) for n, c in columns.items()}, types, frozenset(columns))
-    rows: pd.DataFrame = pa.concat_tables(batches(path, form, delimiter=delimiter)).to_pandas()
-    return rows
-
-
-def _rows(path: Path, source: TidySource) -> pd.DataFrame:
-    said = source.results
+def results_form(said: TidyResults) -> Form:
+    """The columns of the results that may be read."""
     columns = {"station": said.station, "label": said.label}
     columns |= {name: getattr(said, name) for name in COUNTS}
     columns |= {area: getattr(said, area) for area in AREAS if getattr(said, area)}
-    parts = said.contest_columns()
-    columns |= {f"contest.{name}": name for name in parts}
-    rows = _frame(path, columns, COUNTS, said.delimiter)
+    return _form(columns | {f"contest.{name}": name for name in said.contest_columns()})
+
+
+def geography_form(said: TidyGeography) -> Form:
+    """The columns of the geography that may be read."""
+    return _form({"station": said.station} | {a: getattr(said, a) for a in AREAS if getattr(said, a)})
+
+
+def _form(columns: Mapping[str, str]) -> Form:
+    types = {name: pa.int64() if name in COUNTS else pa.string() for name in columns}
+    return Form({n: (c,) for n, c in columns.items()}, types, frozenset(columns))
+
+
+def read_returns(files: Sequence[Opened], source: TidySource, door: Door) -> Read:
+    """The returns of every contest in the results file, areas from the geography where declared there."""
+    rows, withheld = _rows(files[0], source.results, door)
+    if source.geography is not None:
+        rows = _with_areas(rows, files[1], source.geography)
+    made = [_returns(str(key), part, files[0].where) for key, part in rows.groupby("contest", sort=True)]
+    return Read(made, {}, withheld)
+
+
+def _rows(file: Opened, said: TidyResults, door: Door) -> tuple[pd.DataFrame, dict[str, int]]:
+    table = pa.concat_tables(batches(file, results_form(said)))
     # Grouping drops rows without a key, and a sum those without votes.
-    unstated = rows[["station", "label", "votes"]].isna().any(axis=1).to_numpy()
+    unstated = np.any([table[name].is_null().to_numpy() for name in ("station", "label", "votes")], axis=0)
     if unstated.any():
         raise SourceError(
             f"{int(unstated.sum())} row(s) state no station, label or votes",
-            where=f"{path}, row {int(np.flatnonzero(unstated)[0]) + 1}",
+            where=f"{file.where}, row {int(np.flatnonzero(unstated)[0]) + 1}",
             remedy="fill these rows, or remove them",
         )
-    keyed = rows[[f"contest.{name}" for name in parts]].drop_duplicates()
-    keyed["contest"] = [
-        said.contest_key(dict(zip(parts, values, strict=True))) for values in keyed.to_numpy().tolist()
-    ]
-    merged = rows.merge(keyed, on=[f"contest.{name}" for name in parts], how="left")
-    return merged.assign(row=np.arange(1, len(rows) + 1))
+    contest = _contests(table, said, door, file.where)
+    label, withheld = door.labels(contest, table["label"], file.where, 0)
+    table = table.set_column(table.column_names.index("label"), "label", label.fill_null(""))
+    file.keep(table)
+    rows: pd.DataFrame = table.append_column("contest", contest).to_pandas()
+    return rows.assign(row=np.arange(1, len(rows) + 1)), dict(withheld)
 
 
-def _with_areas(rows: pd.DataFrame, path: Path, said: TidyGeography) -> pd.DataFrame:
-    columns = {"station": said.station} | {a: getattr(said, a) for a in AREAS if getattr(said, a)}
-    places = _frame(path, columns, (), said.delimiter).drop_duplicates("station")
-    return rows.merge(places, on="station", how="left")
+def _contests(table: pa.Table, said: TidyResults, door: Door, where: str) -> pa.ChunkedArray:
+    """The key of each row's contest."""
+    parts = said.contest_columns()
+    columns = [f"contest.{name}" for name in parts]
+    rows: pd.DataFrame = table.select(columns).to_pandas()
+    keyed = rows.drop_duplicates()
+    keyed = keyed.assign(
+        contest=[said.contest_key(dict(zip(parts, v, strict=True))) for v in keyed.to_numpy().tolist()]
+    )
+    unknown = sorted(set(keyed["contest"]) - set(door.kind))
+    if unknown:
+        raise SourceError(
+            f"contests that are not declared: {', '.join(unknown[:5])}",
+            where=where,
+            remedy="add them to the territory's elections.yaml, with date and source",
+        )
+    merged = rows.merge(keyed, on=columns, how="left")
+    return pa.chunked_array([pa.array(merged["contest"], pa.string())])
 
 
-def _returns(key: str, part: pd.DataFrame, path: Path) -> Returns:
+def _with_areas(rows: pd.DataFrame, file: Opened, said: TidyGeography) -> pd.DataFrame:
+    table = pa.concat_tables(batches(file, geography_form(said)))
+    file.keep(table)
+    return rows.merge(table.to_pandas().drop_duplicates("station"), on="station", how="left")
+
+
+def _returns(key: str, part: pd.DataFrame, where: str) -> Returns:
     first = part.drop_duplicates("station").sort_values("station")
     for name in ("registered", "voters", "valid"):
         several = part.groupby("station")[name].nunique()
@@ -82,7 +101,7 @@ def _returns(key: str, part: pd.DataFrame, path: Path) -> Returns:
             row = of_it.loc[of_it[name] != of_it[name].iloc[0], "row"].iloc[0]
             raise SourceError(
                 f"station {station} of {key} states several figures of {name}",
-                where=f"{path}, row {row}",
+                where=f"{where}, row {row}",
                 remedy="keep one figure per station and contest",
             )
     votes = part.pivot_table(index="station", columns="label", values="votes", aggfunc="sum").sort_index()

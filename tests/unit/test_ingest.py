@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from isoloir.configs.load import load_territory
+from isoloir.domain.bloc import Scope, unspoken
 from isoloir.domain.errors import MissingInputError, SourceError
 from isoloir.pipelines import core
 from isoloir.pipelines.demo import PLANTED_NAMES, DemoTruth, write_demo
@@ -27,6 +29,7 @@ from isoloir.pipelines.sources import tables
 DEMO = load_territory("demo")
 GENERAL, CANDIDATES = "general_results.parquet", "candidats_results.parquet"
 ROUND = "2022_legi_t1"
+SECOND = "2022_legi_t2"
 
 
 def said(_: str) -> None:
@@ -118,6 +121,72 @@ def test_the_ledger_of_what_was_ingested_holds_every_vote(
     ledger = core.read_ledger(done.folder, DEMO.calendar, DEMO.groupings["research"])
     [(votes,)] = rows_of(f"select sum(voix) from '{country[0] / CANDIDATES}'")
     assert sum(int(record.votes.sum()) for record in ledger.records) == votes
+
+
+def test_beyond_the_scope_of_a_grouping_turnout_is_kept_and_shares_are_missing(done: Ingested) -> None:
+    whole = DEMO.groupings["research"]
+    narrow = replace(whole, scope=Scope(since=DEMO.calendar[ROUND].held_on, without=frozenset({SECOND})))
+    before = core.read_ledger(done.folder, DEMO.calendar, whole)
+    after = core.read_ledger(done.folder, DEMO.calendar, narrow)
+    silent = unspoken(narrow, (record.contest for record in after.records))
+    assert ROUND not in silent and SECOND in silent and len(silent) > 3
+    for old, new in zip(before.records, after.records, strict=True):
+        spoken = new.contest.key not in silent
+        for name in core.COUNTS:
+            np.testing.assert_array_equal(getattr(new, name), getattr(old, name))
+        for name in ("votes", "standing", "shares_known"):
+            expected = getattr(old, name) if spoken else np.zeros_like(getattr(old, name))
+            np.testing.assert_array_equal(getattr(new, name), expected)
+
+
+def test_within_the_scope_a_label_without_a_bloc_is_refused(done: Ingested) -> None:
+    narrow = replace(DEMO.groupings["research"], rules=(), scope=Scope(contests=frozenset({ROUND})))
+    with pytest.raises(SourceError, match=f"of {ROUND} have no bloc") as caught:
+        core.read_ledger(done.folder, DEMO.calendar, narrow)
+    assert caught.value.where == f"{ROUND}.parquet"
+
+
+OLD_ROUNDS = {
+    "2002_pres_t1": ("no_panneau", ["1", "16"]),
+    "2007_legi_t1": ("nuance", ["SOC", "UDFD"]),
+    "2015_dpmt_t1": ("nuance", ["BC-FN", "MARTIN"]),
+}
+
+
+def write_old_rounds(folder: Path) -> None:
+    """One station each, 40 votes for each of two candidates."""
+    rows = [(key, column, label) for key, (column, labels) in OLD_ROUNDS.items() for label in labels]
+    candidates = pd.DataFrame({"id_election": [key for key, _, _ in rows], "id_brut_miom": "01001_0001"})
+    panels = [int(n) if column == "no_panneau" else None for _, column, n in rows]
+    candidates["no_panneau"] = pd.array(panels, "Int32")
+    candidates["nuance"] = [n if column == "nuance" else None for _, column, n in rows]
+    general = pd.DataFrame({"id_election": list(OLD_ROUNDS), "id_brut_miom": "01001_0001"})
+    general = general.assign(code_departement="01", code_commune="01001", inscrits=100, votants=90)
+    general.assign(exprimes=80).to_csv(folder / "general_results.csv", sep=";", index=False)
+    candidates.assign(voix=40).to_csv(folder / "candidats_results.csv", sep=";", index=False)
+
+
+def test_rounds_that_no_grouping_speaks_of_come_in_without_what_may_be_a_name(tmp_path: Path) -> None:
+    write_old_rounds(tmp_path)
+    france = load_territory("fr")
+    read = ingest(Home(tmp_path / "home"), france, tmp_path, said)
+    assert read.withheld == {"2007_legi_t1": 1, "2015_dpmt_t1": 1}
+    assert any("2015_dpmt_t1: the label of 1 row" in note for note in read.notes())
+    table = pq.read_table(read.folder / "2007_legi_t1.parquet")
+    assert [n for n in table.column_names if n.startswith(core.LABEL)] == ["label:", "label:SOC"]
+    ledger = core.read_ledger(read.folder, france.calendar, france.grouping())
+    assert [int(r.voters.sum()) for r in ledger.records] == [90, 90, 90]
+    assert not any(r.shares_known.any() or r.standing.any() for r in ledger.records)
+    assert unspoken(france.grouping(), (r.contest for r in ledger.records)) == tuple(OLD_ROUNDS)
+
+
+def test_a_round_that_goes_by_party_cannot_come_from_these_files(tmp_path: Path) -> None:
+    write_old_rounds(tmp_path)
+    for path in tmp_path.glob("*.csv"):
+        path.write_text(path.read_text(encoding="utf-8").replace("2002_pres", "2027_pres"), encoding="utf-8")
+    with pytest.raises(SourceError, match="2027_pres_t1 are declared as party") as caught:
+        ingest(Home(tmp_path / "home"), load_territory("fr"), tmp_path, said)
+    assert "elections.yaml" in caught.value.remedy
 
 
 def test_no_name_of_a_candidate_is_in_any_file_of_home(done: Ingested, home: Home) -> None:
@@ -222,7 +291,7 @@ def refused(folder: Path, tmp_path: Path, what: str, *told: str) -> SourceError:
     for each in told:
         assert re.search(rf"{re.escape(each)}\b", str(caught.value)), (each, str(caught.value))
     assert caught.value.where and caught.value.remedy
-    assert not [p for p in (home.path / "core").rglob("*") if p.is_file() or p.name.startswith(".")]
+    assert not [p for p in home.path.rglob("*") if p.is_file() or p.name.startswith(".")]
     return caught.value
 
 
@@ -258,9 +327,11 @@ def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_label_that_may_be_a_name_is_refused_and_not_shown(copy: Path, tmp_path: Path) -> None:
-    rewrite(copy / CANDIDATES, set_text("nuance", PLANTED_NAMES[0]))
-    error = refused(copy, tmp_path, f"1 label.* of {ROUND}", "blocs")
-    assert PLANTED_NAMES[0] not in str(error)
+    place = at(pq.read_table(copy / CANDIDATES).to_pandas())
+    for name in (PLANTED_NAMES[0], "ROUX", "LEROY"):
+        rewrite(copy / CANDIDATES, set_text("nuance", name))
+        error = refused(copy, tmp_path, f"a label of {ROUND} is neither", "blocs", f"row {place + 1}")
+        assert name not in str(error)
 
 
 def test_a_csv_row_that_cannot_be_read_is_refused_without_being_quoted(copy: Path, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from isoloir.domain.station import Stations
 from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import ingest
 from isoloir.pipelines.sources import tidy
+from isoloir.pipelines.sources.door import Door
 from isoloir.pipelines.sources.returns import Returns, check, refuse, without
-from isoloir.pipelines.sources.tables import Form, batches
+from isoloir.pipelines.sources.tables import Form, Opened, batches
 
 FORM = Form(
     {"code": ("code", "Code"), "n": ("n",), "extra": ("extra",)},
@@ -34,8 +35,9 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def read(path: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = pa.concat_tables(batches(path, FORM)).to_pylist()
+def read(path: Path, delimiter: str = ";", encoding: str = "utf-8") -> list[dict[str, object]]:
+    opened = Opened(path, delimiter, encoding)
+    rows: list[dict[str, object]] = pa.concat_tables(batches(opened, FORM)).to_pylist()
     return rows
 
 
@@ -46,6 +48,25 @@ def test_codes_in_csv_keep_their_zeros_and_an_undeclared_column_is_not_read(tmp_
 
 def test_a_byte_order_mark_and_quotes_in_the_header_are_no_part_of_a_name(tmp_path: Path) -> None:
     assert read(written(tmp_path, '\ufeff"code";"n"\n"01";7\n'))[0]["code"] == "01"
+
+
+def test_a_csv_is_read_as_it_was_declared_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("n|code\n7|é\n".encode("latin-1"))
+    assert read(path, "|", "latin-1") == [{"code": "é", "n": 7, "extra": None}]
+
+
+def test_another_delimiter_than_the_declared_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="the column code or Code; n is missing") as caught:
+        read(written(tmp_path, "code,n\n01,7\n"))
+    assert "delimiter in sources.yaml (it says ';')" in caught.value.remedy
+
+
+def test_bytes_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("code;n\né;7\n".encode("latin-1"))
+    with pytest.raises(SourceError, match="no utf-8"):
+        read(path)
 
 
 def test_a_count_that_is_no_number_is_refused_with_its_column_and_not_shown(tmp_path: Path) -> None:
@@ -175,7 +196,9 @@ def tiny(tmp_path: Path) -> TerritoryConfig:
 
 def read_tidy(config: TerritoryConfig, folder: Path) -> list[Returns]:
     assert isinstance(config.source, TidySource)
-    return tidy.read_returns([folder / "r.csv", folder / "g.csv"], config.source, config.label_kind)
+    files = [Opened(folder / "r.csv", ","), Opened(folder / "g.csv", ",")]
+    door = Door(config.calendar, tuple(config.groupings.values()), config.label_kind)
+    return tidy.read_returns(files, config.source, door).returns
 
 
 def test_tidy_rows_become_stations_and_labels(tiny: TerritoryConfig, tmp_path: Path) -> None:
