@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from isoloir.pipelines.core import LABEL
 from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import Ingested, ingest, row_counts
 from isoloir.pipelines.sources.datagouv import CANDIDATES
-from isoloir.pipelines.sources.tables import batches
+from isoloir.pipelines.sources.tables import Opened, batches
 
 pytestmark = pytest.mark.real
 
@@ -34,8 +35,12 @@ STATIONS = {
 
 
 @pytest.fixture(scope="module")
-def france(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    home = Home(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def france(shared_data: Path, home: Home) -> Ingested:
     return ingest(home, load_territory("fr"), shared_data / "france", lambda _: None)
 
 
@@ -63,12 +68,50 @@ def test_the_votes_of_every_round_sum_to_its_valid_ones(france: Ingested, key: s
     assert (votes == table["valid"].to_numpy()).all()
 
 
+def texts_of(path: Path) -> set[str]:
+    """Every text that stands in a file: of Parquet the values, the names of columns and the metadata."""
+    if path.suffix != ".parquet":
+        return {path.read_text(encoding="utf-8")}
+    file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+    texts = {name.removeprefix(LABEL) for name in schema.names}
+    for key, value in {**(file.metadata.metadata or {}), **(schema.metadata or {})}.items():
+        # That of Arrow is the same schema, in base64.
+        texts |= set() if key == b"ARROW:schema" else {key.decode(), value.decode()}
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if kind == pa.string():
+            texts |= set(pc.unique(file.read([name])[name]).to_pylist()) - {None}
+    return texts
+
+
+def test_no_surname_of_a_candidate_stands_in_any_file_of_home(
+    france: Ingested, home: Home, shared_data: Path
+) -> None:
+    columns = ["nom", "libelle_abrege_liste"]
+    published = pq.read_table(shared_data / "france" / "candidats_results.parquet", columns=columns)
+    surnames = {name.casefold() for name in pc.unique(published["nom"]).to_pylist() if name}
+    lists = set(pc.unique(published["libelle_abrege_liste"]).to_pylist())
+    assert len(surnames) > 5000 and "DEBOUT LA FRANCE" in lists
+    read = [path for path in home.path.rglob("*") if path.is_file()]
+    assert len(read) >= len(france.contests) + 6
+    for path in read:
+        # Names of lists are labels, and a folder's name is no candidate's.
+        texts = texts_of(path) - lists
+        together = "\n".join(texts).replace(str(shared_data.resolve()), "").casefold()
+        found = surnames & {*together.splitlines(), *re.findall(r"[^\W\d_]{2,}", together)}
+        assert not found, (path, len(found))
+
+
+def test_the_search_finds_the_surnames_in_the_published_file(shared_data: Path) -> None:
+    assert "MACRON" in texts_of(shared_data / "france" / "candidats_results.parquet")
+
+
 def test_the_csv_of_2026_is_read_without_its_names(shared_data: Path, tmp_path: Path) -> None:
     lines = (shared_data / "vintages" / "candidats_results_2026.csv").read_bytes().splitlines(keepends=True)
     path = tmp_path / "candidats_results.csv"
     # What follows the rows in this sample is a note on where the whole file is.
     path.write_bytes(b"".join(line for line in lines if line.startswith((b"id_election", b"2026_"))))
-    rows = pa.concat_tables(batches(path, CANDIDATES))
+    rows = pa.concat_tables(batches(Opened(path), CANDIDATES))
     assert (rows.num_rows, set(rows.column_names)) == (8, set(CANDIDATES.columns))
     assert rows.slice(0, 1).select(["contest", "station_id", "panel", "nuance", "votes"]).to_pylist() == [
         {"contest": "2026_muni_t2", "station_id": "01160_0001", "panel": 1, "nuance": "LDVC", "votes": 257}
