@@ -133,6 +133,7 @@ def test_labels_beyond_the_scope_are_refused_only_when_asked_for() -> None:
     with pytest.raises(SourceError, match="'research' does not speak of 2012_pres_t1") as caught:
         config.grouping().codes(config.calendar["2012_pres_t1"], ["1"])
     assert "research.yaml" in caught.value.remedy
+    assert config.grouping().code_of(config.calendar["2007_legi_t1"], "SOC") is None
 
 
 def test_research_speaks_of_the_rounds_whose_labels_were_checked() -> None:
