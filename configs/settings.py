@@ -36,14 +36,18 @@ class LightGBMText(Text):
 class ModelConfig(Text):
     """A learned model: its features by name, LightGBM's parameters, and the grid of shrinkage.
 
-    ``shrink_grid``: candidates for the part of the trees' correction that is kept, from 0 (the prior alone).
+    ``context``: features of which a row of one bloc takes the columns of all blocs.
+    ``shrink_grid``: candidates for the part of the trees' correction that is kept, from 0 (the anchor alone).
+    ``rows_per_contest``: stations of a contest that are learned from, at most.
     """
 
     name: Name
     about: NonEmpty
-    features: tuple[Name, ...] = ()
+    features: tuple[Name, ...] = Field(min_length=1)
+    context: tuple[Name, ...] = ()
     lightgbm: LightGBMText
     shrink_grid: tuple[Share, ...] = Field(min_length=1)
+    rows_per_contest: int = Field(ge=100)
 
     @model_validator(mode="after")
     def _grid_and_features_are_sets(self) -> ModelConfig:

@@ -1,4 +1,4 @@
-"""What a forecast is conditional on, and what it says."""
+"""What a forecast is made from, what it is conditional on, and what it says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,46 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .ledger import Notice
+
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class National:
+    """The national figures of an earlier contest: ``turnout``, and ``shares`` [B] where each bloc stood."""
+
+    contest: str
+    turnout: float
+    shares: Floats
+    valid_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMatrix:
+    """One row per station of the notice, one named column per feature: ``values`` [S × F].
+
+    ``reference`` holds the national figures of the contest that swings are counted from. ``past`` names the
+    contests that were known. Nothing in it was public on the day of the notice's contest or later.
+    """
+
+    notice: Notice
+    names: tuple[str, ...]
+    values: Floats
+    reference: National
+    past: tuple[str, ...]
+
+    def column(self, name: str) -> Floats:
+        """The feature ``name`` [S]."""
+        return self.values[:, self.names.index(name)]
+
+    def columns(self, names: tuple[str, ...]) -> Floats:
+        """Several features [S × N], in that order."""
+        return self.values[:, [self.names.index(n) for n in names]]
+
+    def per_bloc(self, stem: str) -> Floats:
+        """A feature that has one column per bloc [S × B]."""
+        return self.columns(tuple(f"{stem}_{bloc}" for bloc in self.notice.blocs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +84,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Bounds of 90 % intervals: ``turnout`` [S] and ``shares`` [S × B], lower and upper, in [0, 1]."""
+    """Bounds of intervals: ``turnout`` [S] and ``shares`` [S × B], lower and upper, in [0, 1]."""
 
     turnout_lo: Floats
     turnout_hi: Floats

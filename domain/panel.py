@@ -40,7 +40,7 @@ class Panel:
     """Counts of C earlier contests at the S stations of a notice, contests in order of day.
 
     ``linked`` [S × C]: the station's code is found in that contest (counts are 0 elsewhere: always mask).
-    ``same`` [S × C]: found, and its registered electors agree within :data:`WITNESS_GAP`.
+    ``same`` [S × C]: found with registered electors, who agree with those of now within :data:`WITNESS_GAP`.
     ``commune_row, department_row`` [S] point into the totals ``communes`` and ``departments``.
     """
 
@@ -83,7 +83,7 @@ def build_panel(past: Past, notice: Notice) -> Panel:
         contests=past.contests,
         blocs=past.blocs,
         linked=linked,
-        same=linked & (gap <= WITNESS_GAP),
+        same=linked & (gap <= WITNESS_GAP) & (registered > 0),
         registered=registered,
         voters=_stack([c[1] for c in carried], len(stations)),
         valid=_stack([c[2] for c in carried], len(stations)),

@@ -1,96 +1,41 @@
-"""The naive rules: what anyone would forecast from earlier results, and what a model has to beat.
+"""The models that learn nothing: naive rules that any model has to beat, the prior, and a pool of them.
 
-Stations are joined by plain code equality here, gaps filled from the commune, then the department: naive
-rules do not look at the registered count.
+Each carries deviations from the nation that stand in the matrix, and moves them to the scenario's figures in
+one form of swing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from isoloir.domain.forecast import Forecast, Scenario
+from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
-from isoloir.domain.panel import Panel
 
-from .history import History, build_history, national_shares, national_turnout
+from .protocol import TrainingSet
 from .reconcile import meet_shares, meet_turnout
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """All that a rule may look at: the panel of the past, the notice, the history, the reference contest."""
-
-    panel: Panel
-    notice: Notice
-    history: History
-    reference: int
-
-
-@dataclass(frozen=True, slots=True)
 class Basis:
-    """What a rule carries: deviations [S] and [S × B] from the nation, as in :class:`History`."""
+    """Deviations from the nation: ``turnout`` [S] in logits, ``shares`` [S × B] in logs of a ratio."""
 
     turnout: Floats
     shares: Floats
 
 
-def situation(panel: Panel, notice: Notice, reference_key: str | None) -> Situation:
-    """The situation of a naive rule; ``reference_key`` names the contest that swings are counted from."""
-    keys = [c.key for c in panel.contests]
-    reference = keys.index(reference_key) if reference_key in keys else -1
-    return Situation(panel, notice, build_history(panel, witness=False), reference)
-
-
-def _mean_deviation(s: Situation) -> Basis:
-    return Basis(s.history.turnout.mean(axis=1), _mean_known(s.history.shares))
-
-
-def _mean_known(shares: Floats) -> Floats:
-    """The mean over contests [S × B] of what is known; 0 where nothing is."""
-    known = ~np.isnan(shares)
-    return np.asarray(np.where(known, shares, 0.0).sum(axis=1) / np.maximum(1, known.sum(axis=1)))
-
-
-def _at(s: Situation, turnout_from: int, shares_from: int) -> Basis:
-    shares = s.history.shares[:, shares_from]
-    return Basis(
-        s.history.turnout[:, turnout_from], np.where(np.isnan(shares), _mean_known(s.history.shares), shares)
-    )
-
-
-def _same_kind(s: Situation) -> Basis:
-    return _at(s, s.reference, s.reference)
-
-
-def _last_round(s: Situation) -> Basis:
-    """The round before; for shares, the last one in which every bloc that stands now stood."""
-    wanted = s.notice.standing.any(axis=0)
-    complete = [c for c in range(len(s.panel.contests)) if s.history.stood[c][wanted].all()]
-    return _at(s, len(s.panel.contests) - 1, complete[-1] if complete else -1)
-
-
-def _department_mean(s: Situation) -> Basis:
-    """The mean deviation of the department at the reference contest."""
-    row, totals, at = s.panel.department_row, s.panel.departments, s.reference
-    turnout = np.clip(totals.voters[:, at] / np.maximum(1, totals.registered[:, at]), 1e-4, 1 - 1e-4)
-    shares = totals.votes[:, at] / np.maximum(1, totals.valid_where[:, at])
-    national = np.maximum(national_shares(s.panel)[at], 1e-9)
-    return Basis(
-        (logit(turnout) - logit(national_turnout(s.panel)[at]))[row],
-        np.log(np.maximum(shares, 1e-6) / national)[row],
-    )
-
-
-def _raked(basis: Basis, s: Situation, scenario: Scenario) -> Forecast:
-    """The logit shift of turnout and the proportional scaling of shares that meet the scenario exactly."""
-    return forecast_from(basis, s.notice, scenario)
+def basis_of(matrix: FeatureMatrix, carried: tuple[str, ...]) -> Basis:
+    """The plain mean of the deviations ``carried``: equal weights (Bates and Granger 1969)."""
+    turnout = np.mean([matrix.column(f"turnout_{name}") for name in carried], axis=0)
+    shares = np.mean([matrix.per_bloc(f"share_{name}") for name in carried], axis=0)
+    return Basis(np.asarray(turnout), np.asarray(shares))
 
 
 def forecast_from(basis: Basis, notice: Notice, scenario: Scenario) -> Forecast:
@@ -101,11 +46,8 @@ def forecast_from(basis: Basis, notice: Notice, scenario: Scenario) -> Forecast:
     return Forecast(turnout, shares, expected_valid)
 
 
-def _levels(basis: Basis, s: Situation) -> tuple[Floats, Floats, float, Floats]:
-    """Turnout [S] and shares [S × B] as they were at the reference contest, and the nation's then."""
-    then = float(national_turnout(s.panel)[s.reference])
-    shares_then = national_shares(s.panel)[s.reference]
-    return expit(basis.turnout + logit(then)), np.exp(basis.shares) * shares_then, then, shares_then
+def _raked(basis: Basis, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
+    return forecast_from(basis, matrix.notice, scenario)
 
 
 def _closed(shares: Floats, notice: Notice) -> Floats:
@@ -117,18 +59,22 @@ def _closed(shares: Floats, notice: Notice) -> Floats:
     return np.asarray(np.where(total > 0, kept / np.maximum(total, 1e-300), equal))
 
 
-def _moved(
-    move: Callable[[Floats, Floats, Floats], Floats],
-) -> Callable[[Basis, Situation, Scenario], Forecast]:
-    """The form of swing that applies ``move(local then, nation then, nation now)`` to turnout and shares."""
+Move = Callable[[Floats, Floats, Floats], Floats]
+"""``move(local then, nation then, nation now)``: where a station's figure goes."""
 
-    def form(basis: Basis, s: Situation, scenario: Scenario) -> Forecast:
-        turnout, shares, then, shares_then = _levels(basis, s)
-        moved = np.clip(move(turnout, np.array(then), np.array(scenario.turnout)), 0.0, 1.0)
-        closed = _closed(move(shares, shares_then, scenario.shares), s.notice)
-        return Forecast(moved, closed, moved * s.notice.registered * scenario.valid_rate)
 
-    return form
+def _moved(move: Move, basis: Basis, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
+    """The levels of the reference contest, moved with the nation; they need not meet its figures."""
+    then = matrix.reference
+    turnout = expit(basis.turnout + logit(np.clip(then.turnout, 1e-6, 1 - 1e-6)))
+    moved = np.clip(move(turnout, np.array(then.turnout), np.array(scenario.turnout)), 0.0, 1.0)
+    shares = move(np.exp(basis.shares) * then.shares, then.shares, scenario.shares)
+    expected_valid = moved * matrix.notice.registered * scenario.valid_rate
+    return Forecast(moved, _closed(shares, matrix.notice), expected_valid)
+
+
+def _unmoved(local: Floats, then: Floats, now: Floats) -> Floats:
+    return local
 
 
 def _uniform(local: Floats, then: Floats, now: Floats) -> Floats:
@@ -153,30 +99,52 @@ def _logit_swing(local: Floats, then: Floats, now: Floats) -> Floats:
     return np.where(now > 0, expit(bounded(local) + bounded(now) - bounded(then)), 0.0)
 
 
-def _unmoved(local: Floats, then: Floats, now: Floats) -> Floats:
-    return local
-
-
-Rule = tuple[Callable[[Situation], Basis], Callable[[Basis, Situation, Scenario], Forecast]]
-
-RULES: Mapping[str, Rule] = {
-    "mean_deviation": (_mean_deviation, _raked),
-    "same_kind": (_same_kind, _raked),
-    "last_round": (_last_round, _raked),
-    "department_mean": (_department_mean, _raked),
-    "persistence": (_same_kind, _moved(_unmoved)),
-    "uniform": (_same_kind, _moved(_uniform)),
-    "proportional": (_same_kind, _moved(_proportional)),
-    "piecewise": (_same_kind, _moved(_piecewise)),
-    "logit": (_same_kind, _moved(_logit_swing)),
+MOVES: Mapping[str, Move] = {
+    "persistence": _unmoved,
+    "uniform": _uniform,
+    "proportional": _proportional,
+    "piecewise": _piecewise,
+    "logit": _logit_swing,
 }
-"""Every naive rule: what it carries, and the form in which it meets the scenario."""
+"""The forms that need not meet the scenario; ``raked`` shifts logits and log-ratios until it does."""
+
+RAKED = "raked"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Carries the mean of the deviations ``carried`` in the ``form`` of swing; learns nothing."""
+
+    name: str
+    carried: tuple[str, ...]
+    form: str = RAKED
+
+    def fit(self, training: TrainingSet) -> Self:
+        """Itself."""
+        return self
+
+    def predict(self, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
+        """The deviations moved to the scenario; the raked form meets it exactly."""
+        basis = basis_of(matrix, self.carried)
+        if self.form == RAKED:
+            return _raked(basis, matrix, scenario)
+        return _moved(MOVES[self.form], basis, matrix, scenario)
+
+
+RULES = (
+    Carried("mean_deviation", ("mean_deviation",)),
+    Carried("same_kind", ("same_kind",)),
+    Carried("last_round", ("last_round",)),
+    Carried("department_mean", ("department_mean",)),
+    *(Carried(form, ("same_kind",), form) for form in MOVES),
+)
+"""Every naive rule."""
 
 SIMPLE = ("mean_deviation", "same_kind", "last_round")
 """The three simple rules of the reference figures."""
 
+PRIOR = Carried("prior", ("prior",))
+"""The Gaussian prior over contests, as it is."""
 
-def apply_rule(name: str, s: Situation, scenario: Scenario) -> Forecast:
-    """The forecast of the rule ``name``. The past must hold at least one contest."""
-    basis, form = RULES[name]
-    return form(basis(s), s, scenario)
+POOLED = Carried("pooled", ("pool",))
+"""The prior pooled with naive rules, equal weights (Bates and Granger 1969)."""

@@ -7,6 +7,7 @@ is local.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,19 +66,45 @@ def bound(errors: list[Floats], alpha: float) -> float:
     return float(values[order[at]]) if at < len(values) else 1.0
 
 
-def band(forecast: Forecast, registered: Counts, earlier: list[Errors], alpha: float = 0.1) -> Band:
-    """Intervals of nominal coverage ``1 − alpha`` around ``forecast``; [0, 1] before there are errors."""
-    classes, blocs = size_class(registered), forecast.shares.shape[1]
-    turnout_half = np.ones(len(CLASSES) + 1)
-    shares_half = np.ones((len(CLASSES) + 1, blocs))
-    for k in range(len(CLASSES) + 1):
-        turnout_half[k] = bound([e.turnout[e.turnout_class == k] for e in earlier], alpha)
-        for b in range(blocs):
-            shares_half[k, b] = bound([e.shares[e.shares_class == k, b] for e in earlier], alpha)
+ALPHAS = (0.5, 0.1)
+"""The intervals that are published miss by at most this: 50 % and 90 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Half-widths of intervals by size class, from the errors at ``contests``.
+
+    ``turnout`` [A × K] and ``shares`` [A × K × B], in order of :data:`ALPHAS` and of the size classes; 1
+    where there was no error to learn from.
+    """
+
+    contests: tuple[str, ...]
+    turnout: Floats
+    shares: Floats
+
+
+def calibrate(earlier: Sequence[Errors], blocs: int) -> Calibration:
+    """The conformal half-widths from the errors at earlier contests."""
+    classes = range(len(CLASSES) + 1)
+    turnout = np.ones((len(ALPHAS), len(classes)))
+    shares = np.ones((len(ALPHAS), len(classes), blocs))
+    for k in classes:
+        of_turnout = [e.turnout[e.turnout_class == k] for e in earlier]
+        of_shares = [e.shares[e.shares_class == k] for e in earlier]
+        for a, alpha in enumerate(ALPHAS):
+            turnout[a, k] = bound(of_turnout, alpha)
+            shares[a, k] = [bound([e[:, b] for e in of_shares], alpha) for b in range(blocs)]
+    return Calibration(tuple(e.contest for e in earlier), turnout, shares)
+
+
+def band(forecast: Forecast, registered: Counts, calibration: Calibration, alpha: float = 0.1) -> Band:
+    """Intervals of nominal coverage ``1 − alpha`` around ``forecast``; ``alpha`` is one of :data:`ALPHAS`."""
+    at, classes = ALPHAS.index(alpha), size_class(registered)
+    turnout, shares = calibration.turnout[at, classes], calibration.shares[at, classes]
     stands = forecast.shares > 0
     return Band(
-        np.clip(forecast.turnout - turnout_half[classes], 0, 1),
-        np.clip(forecast.turnout + turnout_half[classes], 0, 1),
-        np.where(stands, np.clip(forecast.shares - shares_half[classes], 0, 1), 0.0),
-        np.where(stands, np.clip(forecast.shares + shares_half[classes], 0, 1), 0.0),
+        np.clip(forecast.turnout - turnout, 0, 1),
+        np.clip(forecast.turnout + turnout, 0, 1),
+        np.where(stands, np.clip(forecast.shares - shares, 0, 1), 0.0),
+        np.where(stands, np.clip(forecast.shares + shares, 0, 1), 0.0),
     )

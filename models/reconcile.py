@@ -5,16 +5,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from isoloir.domain.errors import ConfigError
-from isoloir.domain.ledger import Mask
+from isoloir.domain.forecast import Forecast, Scenario
+from isoloir.domain.ledger import Mask, Notice
 
 Floats = NDArray[np.float64]
 
 STEPS = 500
 TOLERANCE = 1e-10
 """Largest difference between a reconciled national share and its target."""
+
+
+def combined(turnout: Floats, shares: Floats, notice: Notice, scenario: Scenario) -> Forecast:
+    """One forecast that meets ``scenario`` from the turnout [S] of a model and the shares [S × B] of another.
+
+    Turnout is shifted on the logit scale, shares on the log scale, so that what already meets it stays.
+    """
+    deviation = logit(np.clip(turnout, 1e-6, 1 - 1e-6))
+    met = meet_turnout(deviation, notice.registered, scenario.turnout)
+    expected_valid = met * notice.registered * scenario.valid_rate
+    score = np.log(np.maximum(shares, 1e-9))
+    return Forecast(
+        met,
+        meet_shares(score, expected_valid, scenario.shares, notice.standing, scenario.slack),
+        expected_valid,
+    )
 
 
 def meet_turnout(deviation: Floats, registered: NDArray[np.int32], turnout: float) -> Floats:

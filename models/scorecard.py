@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from isoloir.domain.forecast import Band, Forecast
 from isoloir.domain.ledger import Mask, Outcomes
+from isoloir.domain.station import Stations, Text, grouped, positions
 
 from .intervals import size_class
 
@@ -46,29 +47,86 @@ def noise_floor(outcomes: Outcomes) -> tuple[float, float]:
     )
 
 
-def coverage(forecast_band: Band, outcomes: Outcomes) -> tuple[float, float]:
-    """Part of the stations with registered electors whose turnout is in its band; the mean width in pp."""
-    held = outcomes.registered > 0
-    actual = outcomes.voters[held] / outcomes.registered[held]
-    low, high = forecast_band.turnout_lo[held], forecast_band.turnout_hi[held]
-    inside = (low <= actual) & (actual <= high)
-    return float(inside.mean()), float((high - low).mean() * 100)
+def coverage(name: str, level: str, alpha: float, bounds: Band, outcomes: Outcomes) -> pd.DataFrame:
+    """Part of the stations whose figure is in its band, and the mean width in pp: long, as :func:`score`.
+
+    Turnout where anybody is registered; shares over stations and the blocs that stood, where they are known.
+    """
+    percent = f"{1 - alpha:.0%}".rstrip("%")
+    held, known = outcomes.registered > 0, outcomes.shares_known & (outcomes.valid > 0)
+    turnout = outcomes.voters / np.maximum(1, outcomes.registered)
+    shares = outcomes.votes / np.maximum(1, outcomes.valid)[:, None]
+    stood = outcomes.standing & known[:, None]
+    rows = []
+    for stratum, mask in _strata(outcomes):
+        for what, low, high, actual, counted in (
+            ("turnout", bounds.turnout_lo, bounds.turnout_hi, turnout, held & mask),
+            ("share", bounds.shares_lo, bounds.shares_hi, shares, stood & mask[:, None]),
+        ):
+            inside = ((low <= actual) & (actual <= high))[counted]
+            part = float(inside.mean()) if inside.size else float("nan")
+            width = float((high - low)[counted].mean() * 100) if inside.size else float("nan")
+            rows.append((f"{what}_coverage{percent}", stratum, part))
+            rows.append((f"{what}_width{percent}_pp", stratum, width))
+    return _long(rows, name, level, outcomes)
+
+
+def _strata(outcomes: Outcomes) -> list[tuple[str, Mask]]:
+    """All stations, then each size class."""
+    classes = size_class(outcomes.registered)
+    everything = np.ones(len(classes), np.bool_)
+    return [("all", everything), *((label, classes == k) for k, label in enumerate(CLASS_NAMES))]
 
 
 def score(name: str, level: str, forecast: Forecast, outcomes: Outcomes) -> pd.DataFrame:
     """The long scorecard of one forecast: target, model, level, metric, stratum, value."""
-    rows = [("all", None)]
-    classes = size_class(outcomes.registered)
-    rows += [(label, classes == k) for k, label in enumerate(CLASS_NAMES)]
-    said = [
+    rows = [
         (metric, stratum, value(forecast, outcomes, mask))
-        for stratum, mask in rows
-        for metric, value in (
-            ("turnout_mae_pp", turnout_error_pp),
-            ("votes_misallocated", votes_misallocated),
-        )
+        for stratum, mask in _strata(outcomes)
+        for metric, value in METRICS
     ]
-    table = pd.DataFrame(said, columns=["metric", "stratum", "value"])
+    return _long(rows, name, level, outcomes)
+
+
+def score_areas(name: str, level: str, forecast: Forecast, outcomes: Outcomes, area: Text) -> pd.DataFrame:
+    """The same by ``area`` [S], the stratum being ``department <code>``."""
+    codes, row = grouped(area)
+    actual = outcomes.voters / np.maximum(1, outcomes.registered)
+    shares = outcomes.votes / np.maximum(1, outcomes.valid)[:, None]
+    valid = np.where(outcomes.shares_known, outcomes.valid, 0)
+    rows = []
+    for metric, error, weight in (
+        (METRICS[0][0], np.abs(forecast.turnout - actual), outcomes.registered),
+        (METRICS[1][0], np.abs(forecast.shares - shares).sum(axis=1) / 2, valid),
+    ):
+        total = np.bincount(row, weight, len(codes))
+        value = np.bincount(row, error * weight, len(codes)) / np.where(total > 0, total, np.nan) * 100
+        rows += [(metric, f"department {code}", float(v)) for code, v in zip(codes, value, strict=True)]
+    return _long(rows, name, level, outcomes)
+
+
+def carried_roll(
+    name: str, forecast: Forecast, roll: Stations, outcomes: Outcomes, now: Stations
+) -> pd.DataFrame:
+    """Every metric of a forecast that was made for the stations of an earlier ``roll``, level given.
+
+    Judged at the stations of ``now`` whose code the roll has; ``carried_roll_matched`` is the part of the
+    registered electors that these hold.
+    """
+    at = positions(now.station_id, roll.station_id)
+    found = at >= 0
+    there = Forecast(forecast.turnout[at], forecast.shares[at], forecast.expected_valid[at])
+    rows = [(f"{metric}_carried_roll", "all", value(there, outcomes, found)) for metric, value in METRICS]
+    matched = outcomes.registered[found].sum() / max(1, outcomes.registered.sum())
+    return _long([*rows, ("carried_roll_matched", "all", float(matched))], name, "given", outcomes)
+
+
+METRICS = (("turnout_mae_pp", turnout_error_pp), ("votes_misallocated", votes_misallocated))
+"""The metrics by name."""
+
+
+def _long(rows: list[tuple[str, str, float]], name: str, level: str, outcomes: Outcomes) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["metric", "stratum", "value"])
     return table.assign(target=outcomes.contest.key, model=name, level=level)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +11,34 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from isoloir.configs.load import TerritoryConfig
 from isoloir.domain.errors import UsageError
-from isoloir.domain.forecast import Band, Forecast, Scenario
-from isoloir.domain.ledger import Ledger
+from isoloir.domain.forecast import Band, Forecast
+from isoloir.domain.ledger import Notice
+from isoloir.domain.station import positions
+from isoloir.features.matrix import build
 from isoloir.models.backtest import (
-    Champion,
     Fold,
-    answer,
-    banded,
-    choose,
+    champion_at,
     crown,
-    crowned,
-    known_before,
+    forecast_all,
     level_carried,
     level_given,
     past_errors,
 )
-from isoloir.models.baselines import RULES
-from isoloir.models.intervals import Errors, errors_of
-from isoloir.models.scorecard import coverage, noise_floor, score
+from isoloir.models.intervals import ALPHAS, Calibration, band, calibrate, errors_of
+from isoloir.models.protocol import StationModel
+from isoloir.models.registry import RULE_NAMES
+from isoloir.models.scorecard import carried_roll, coverage, noise_floor, score, score_areas
+from isoloir.models.selection import Champion
 
-from .folds import FOREVER, Hidden, earlier_folds
-from .home import Home, replaced
+from .bench import Bench
+from .folds import FOREVER, Learned, fitted_models, folds_of, learned, plan_lessons
+from .home import replaced
+from .matrices import Hidden
+from .notices import carried_notice
 
 CHAMPION = "champion"
+CARD = ["territory", "target", "model", "level", "metric", "stratum", "value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,85 +51,104 @@ class Backtest:
     champions: dict[str, Champion]
 
 
-def backtest(
-    home: Home,
-    config: TerritoryConfig,
-    ledger: Ledger,
-    targets: list[str],
-    grouping: str,
-    say: Callable[[str], None],
-) -> Backtest:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A past target among its folds: what every model said of it, and what each had done before."""
+
+    one: Learned
+    fold: Fold
+    earlier: tuple[Fold, ...]
+    champion: Champion
+
+
+def backtest(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -> Backtest:
     """Forecast each past target from what was known on its eve; write the scorecard and the predictions.
 
     No targets: every contest that had a past. The tables hold every station: they stay inside home.
     """
-    folds = earlier_folds(ledger, config.calendar, FOREVER, Hidden(False), say)
-    known = {f.outcomes.contest.key: i for i, f in enumerate(folds)}
-    wanted = targets or list(known)
-    for key in wanted:
-        if key not in known:
-            raise UsageError(
-                f"{config.calendar[key].key} can't be backtested: no results, or no earlier contest"
-            )
-    final = home.folder("backtest", config.key) / grouping
-    champions, tables = {}, []
+    hidden = Hidden(False)
+    past = learned(bench, plan_lessons(bench, FOREVER, hidden), FOREVER, say)
+    folds = folds_of(bench, past, say)
+    wanted = [_target(key, past, folds) for key in targets or [f.outcomes.contest.key for f in folds]]
+    final = bench.home.folder("backtest", bench.key) / bench.blocs.grouping
+    schema, tables = _schema(bench.blocs.blocs), []
     with (
         replaced(final) as aside,
-        pq.ParquetWriter(aside / "predictions.parquet", _schema(ledger.blocs), compression="zstd") as writer,
+        pq.ParquetWriter(aside / "predictions.parquet", schema, compression="zstd") as writer,
     ):
-        for key in wanted:
-            say(f"forecasting {key}")
-            at = known[key]
-            contest = folds[at].outcomes.contest
-            champions[key] = choose(known_before(folds, contest), contest.round)
-            tables.append(_one_target(folds, at, champions[key], writer))
-        card = pd.concat(tables, ignore_index=True).assign(territory=config.key)
-        columns = ["territory", "target", "model", "level", "metric", "stratum", "value"]
-        card = card[columns]
+        for target in wanted:
+            say(f"forecasting {target.one.contest.key}")
+            tables.append(_one_target(bench, target, past, writer))
+        card = pd.concat(tables, ignore_index=True).assign(territory=bench.key)[CARD]
         card.to_parquet(aside / "scorecard.parquet", index=False)
+    champions = {t.one.contest.key: t.champion for t in wanted}
     return Backtest(final / "scorecard.parquet", final / "predictions.parquet", card, champions)
 
 
-def _one_target(folds: list[Fold], at: int, champion: Champion, writer: pq.ParquetWriter) -> pd.DataFrame:
-    fold, earlier = folds[at], known_before(folds, folds[at].outcomes.contest)
-    errors = {CHAMPION: past_errors(earlier)}
-    errors |= {rule: [errors_of(f.given[rule], f.outcomes) for f in earlier] for rule in RULES}
+def _target(key: str, past: Sequence[Learned], folds: Sequence[Fold]) -> Target:
+    fold = next((f for f in folds if f.outcomes.contest.key == key), None)
+    if fold is None:
+        raise UsageError(
+            f"{key} can't be backtested: no results, no earlier contest, or no bloc in this grouping",
+            remedy=f"one of: {', '.join(f.outcomes.contest.key for f in folds)}",
+        )
+    earlier = tuple(f for f in folds if fold.cut.sees(f.outcomes.contest.results_known_on))
+    one = next(p for p in past if p.contest.key == key)
+    return Target(one, fold, earlier, champion_at(fold, earlier))
+
+
+def _one_target(
+    bench: Bench, target: Target, past: Sequence[Learned], writer: pq.ParquetWriter
+) -> pd.DataFrame:
+    fold, blocs = target.fold, len(bench.blocs.blocs)
+    models = fitted_models(bench, target.one, past)
+    given, carried = level_given(fold.outcomes), level_carried(fold.matrix)
+    forecasts = {"given": fold.given, "carried": forecast_all(models, fold.matrix, carried)}
+    errors = {CHAMPION: past_errors(target.earlier)}
+    errors |= {r: [errors_of(f.given[r], f.outcomes) for f in target.earlier] for r in RULE_NAMES}
     parts = [_floor(fold)]
-    for scenario in (level_given(fold.outcomes), level_carried(fold.question)):
-        for model in (CHAMPION, *RULES):
-            forecast = _forecast(model, champion, fold, scenario)
-            parts += _judged(model, scenario, forecast, fold, errors[model], writer)
+    for model, of_model in errors.items():
+        widths = calibrate(of_model, blocs)
+        for scenario in (given, carried):
+            said = forecasts[scenario.level]
+            forecast = (
+                crown(target.champion, said, fold.matrix, scenario) if model == CHAMPION else said[model]
+            )
+            parts += _judged(model, scenario.level, forecast, widths, fold, writer)
+    parts.append(_with_carried_roll(bench, target, models))
     return pd.concat(parts, ignore_index=True)
 
 
-def _forecast(model: str, champion: Champion, fold: Fold, scenario: Scenario) -> Forecast:
-    if scenario.level == "given":
-        return crowned(champion, fold) if model == CHAMPION else fold.given[model]
-    if model == CHAMPION:
-        return crown(champion, fold.question, scenario)
-    return answer(model, fold.question, scenario)
-
-
 def _judged(
-    model: str,
-    scenario: Scenario,
-    forecast: Forecast,
-    fold: Fold,
-    errors: list[Errors],
-    writer: pq.ParquetWriter,
+    model: str, level: str, forecast: Forecast, widths: Calibration, fold: Fold, writer: pq.ParquetWriter
 ) -> list[pd.DataFrame]:
-    bounds = banded(forecast, fold.question.notice, errors)
-    writer.write_table(_rows(model, scenario.level, forecast, bounds, fold))
-    inside, width = coverage(bounds, fold.outcomes)
-    said = pd.DataFrame(
-        [("turnout_coverage90", "all", inside), ("turnout_width90_pp", "all", width)],
-        columns=["metric", "stratum", "value"],
-    )
-    contest = fold.outcomes.contest
+    notice, outcomes = fold.matrix.notice, fold.outcomes
+    bounds = {alpha: band(forecast, notice.registered, widths, alpha) for alpha in ALPHAS}
+    writer.write_table(_rows(model, level, forecast, bounds[0.1], notice))
     return [
-        score(model, scenario.level, forecast, fold.outcomes),
-        said.assign(target=contest.key, model=model, level=scenario.level),
+        score(model, level, forecast, outcomes),
+        score_areas(model, level, forecast, outcomes, notice.stations.department_code),
+        *(coverage(model, level, alpha, said, outcomes) for alpha, said in bounds.items()),
     ]
+
+
+def _with_carried_roll(bench: Bench, target: Target, models: Sequence[StationModel]) -> pd.DataFrame:
+    """Every metric once with the roll of an earlier contest, as one has it before the notice is out.
+
+    Who stands is as it was, where the code is found; every bloc elsewhere.
+    """
+    fold, own, past = target.fold, target.one.matrix.notice, target.one.plan.past
+    if not any(r.contest.round == 1 for r in past.records):
+        return pd.DataFrame(columns=CARD[1:])
+    carried = carried_notice(past, own.contest, bench.blocs, None)
+    at = positions(carried.stations.station_id, own.stations.station_id)
+    standing = np.where((at >= 0)[:, None], own.standing[at], own.standing.any(axis=0))
+    matrix = build(past, replace(carried, standing=standing), target.one.plan.reference)
+    scenario = level_given(fold.outcomes)
+    said = forecast_all(models, matrix, scenario)
+    said = {CHAMPION: crown(target.champion, said, matrix, scenario)} | {r: said[r] for r in RULE_NAMES}
+    roll, now = carried.stations, own.stations
+    return pd.concat([carried_roll(name, f, roll, fold.outcomes, now) for name, f in said.items()])
 
 
 def _floor(fold: Fold) -> pd.DataFrame:
@@ -143,13 +165,12 @@ def _schema(blocs: tuple[str, ...]) -> pa.Schema:
     return pa.schema([*text, ("registered", pa.int32()), *((n, pa.float64()) for n in numbers)])
 
 
-def _rows(model: str, level: str, forecast: Forecast, bounds: Band, fold: Fold) -> pa.Table:
+def _rows(model: str, level: str, forecast: Forecast, bounds: Band, notice: Notice) -> pa.Table:
     """One row for every station with registered electors."""
-    notice, contest = fold.question.notice, fold.outcomes.contest
     held = notice.registered > 0
     count = int(held.sum())
     columns: dict[str, pa.Array] = {
-        "target": pa.repeat(contest.key, count),
+        "target": pa.repeat(notice.contest.key, count),
         "station_id": pa.array(notice.stations.station_id[held]),
         "model": pa.repeat(model, count),
         "level": pa.repeat(level, count),

@@ -1,123 +1,140 @@
-"""Put questions to the ledger: past targets as folds, and the target itself, past or future."""
+"""Past targets as folds: each forecast by every candidate from what was known before it, once, and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from isoloir.domain.bloc import BlocMap
-from isoloir.domain.election import AsOf, Calendar, Contest
+from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError
-from isoloir.domain.ledger import Ledger, Notice, Past, Record
-from isoloir.domain.scenario import OfferSpec
-from isoloir.models.backtest import Fold, Question, ask, make_fold
+from isoloir.domain.forecast import FeatureMatrix, Forecast
+from isoloir.domain.ledger import Outcomes
+from isoloir.models.backtest import Fold, fitted, forecast_all, judged, level_given
+from isoloir.models.protocol import Lesson, StationModel, TrainingSet
+from isoloir.models.registry import candidates
+from isoloir.models.saved import model_from, model_texts
 
-COMPLETE = 0.95
-"""A roll is complete if it holds this part of the largest of the territory's last ten first rounds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """Whether second rounds are forecast, and learnt from, as if their first rounds were not held yet."""
-
-    first_rounds: bool
-
-
-def hiding(calendar: Calendar, contest: Contest, as_of: AsOf, ledger: Ledger) -> Hidden:
-    """First rounds are hidden when ``contest`` is a later round whose first is not known at ``as_of``."""
-    first = calendar.first_round_of(contest)
-    known = {c.key for c in ledger.as_of(as_of).contests}
-    return Hidden(first is not None and first.key not in known)
-
-
-def past_of(ledger: Ledger, calendar: Calendar, contest: Contest, as_of: AsOf, hidden: Hidden) -> Past:
-    """What a forecast of ``contest`` may see: public before its day and before ``as_of``."""
-    cut = AsOf(min(as_of.day, contest.held_on))
-    first = calendar.first_round_of(contest)
-    if hidden.first_rounds and first is not None:
-        cut = AsOf(min(cut.day, first.held_on))
-    return ledger.as_of(cut)
-
-
-def question_of(
-    ledger: Ledger, calendar: Calendar, notice: Notice, as_of: AsOf, hidden: Hidden
-) -> Question | None:
-    """The question of the notice's contest, or None where nothing was public before it."""
-    contest = notice.contest
-    past = past_of(ledger, calendar, contest, as_of, hidden)
-    reference = calendar.reference_of(contest)
-    return ask(past, notice, reference.key if reference else None) if past.records else None
-
-
-def earlier_folds(
-    ledger: Ledger, calendar: Calendar, as_of: AsOf, hidden: Hidden, say: Callable[[str], None]
-) -> list[Fold]:
-    """Every contest whose results were public before ``as_of`` and that had a past, as a fold."""
-    folds = []
-    for contest in ledger.as_of(as_of).contests:
-        notice = ledger.notice(contest)
-        question = question_of(ledger, calendar, notice, as_of, hidden) if notice is not None else None
-        if question is None:
-            continue
-        outcomes = ledger.outcomes(contest, as_of)
-        if not outcomes.shares_known.any():
-            continue
-        say(f"judging at {contest.key}")
-        folds.append(make_fold(question, outcomes))
-    return folds
-
-
-def notice_of(
-    ledger: Ledger, target: Contest, as_of: AsOf, blocs: BlocMap, offer: OfferSpec | None
-) -> Notice:
-    """The target's notice: its own rows' if it was out by ``as_of``; else a carried roll and the offer file.
-
-    A notice of poll is taken to be out on the eve: whoever looks from an earlier day has the roll of then.
-    """
-    own = ledger.notice(target) if as_of.day >= target.held_on else None
-    cut = AsOf(min(as_of.day, target.held_on))
-    return own or carried_notice(ledger.as_of(cut), target, blocs, offer)
-
-
-def carried_notice(past: Past, target: Contest, blocs: BlocMap, offer: OfferSpec | None) -> Notice:
-    """The latest complete roll before the target, never a second round's; who stands as the offer says.
-
-    Without an offer every bloc is taken to stand everywhere. MissingInputError where there is no roll.
-    """
-    firsts = [r for r in past.records if r.contest.round == 1][-10:]
-    if not firsts:
-        raise MissingInputError(
-            f"no roll is known before {target.key}", remedy="ingest an earlier first round"
-        )
-    roll = latest_complete(firsts)
-    standing = np.ones((len(roll.stations), len(blocs.blocs)), np.bool_)
-    if offer is not None:
-        codes = blocs.codes(target, list(offer.labels))
-        standing[:] = np.isin(np.arange(len(blocs.blocs)), codes)
-    source = "the scenario's offer file" if offer is not None else "unknown: every bloc everywhere"
-    return Notice(target, blocs.blocs, roll.stations, roll.registered, standing, roll.contest.key, source)
-
-
-def latest_complete(records: list[Record]) -> Record:
-    """The last record that covers every department that most of ``records`` cover, and electors enough.
-
-    Not every kind of contest is held everywhere: electors abroad have no part in local ones.
-    """
-    departments = [set(np.unique(r.stations.department_code)) for r in records]
-    usual = {
-        d for some in departments for d in some if 2 * sum(d in o for o in departments) > len(departments)
-    }
-    largest = max(int(r.registered.sum()) for r in records)
-    whole = [
-        r
-        for r, covered in zip(records, departments, strict=True)
-        if usual <= covered and r.registered.sum() >= COMPLETE * largest
-    ]
-    return (whole or records)[-1]
-
+from .bench import Bench
+from .home import read_json, set_in_place, write_json
+from .matrices import Hidden, MatrixPlan, built, plan_matrix
+from .store import code_digest, stamp
 
 FOREVER = AsOf(date.max)
 """The cut of one who looks back at everything: for judging a backtest, never for forecasting."""
+
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A past contest, its matrix and its outcomes as kept: what may be learned from and judged at."""
+
+    plan: MatrixPlan
+    matrix: FeatureMatrix
+    outcomes: Outcomes
+
+    @property
+    def contest(self) -> Contest:
+        """The contest."""
+        return self.plan.contest
+
+    @property
+    def lesson(self) -> Lesson:
+        """The same, for a model."""
+        return Lesson(self.matrix, self.outcomes)
+
+
+def plan_lessons(bench: Bench, as_of: AsOf, hidden: Hidden) -> tuple[MatrixPlan, ...]:
+    """The matrices of every contest whose results were public before ``as_of`` and that had a past."""
+    notices = [bench.ledger.notice(c) for c in bench.ledger.as_of(as_of).contests]
+    plans = [plan_matrix(bench, n, as_of, hidden) for n in notices if n is not None]
+    return tuple(p for p in plans if p is not None)
+
+
+def learned(
+    bench: Bench, plans: Sequence[MatrixPlan], as_of: AsOf, say: Callable[[str], None]
+) -> tuple[Learned, ...]:
+    """Each planned matrix, built or read, beside what the contest came to."""
+    return tuple(Learned(p, built(bench, p, say), bench.ledger.outcomes(p.contest, as_of)) for p in plans)
+
+
+def training_set(target: Contest, cut: AsOf, past: Sequence[Learned]) -> TrainingSet:
+    """What may be learned for ``target`` before ``cut``."""
+    seen = [one.lesson for one in past if cut.sees(one.contest.results_known_on)]
+    return TrainingSet(target, cut, tuple(seen))
+
+
+def fold_digest(bench: Bench, plan: MatrixPlan, past: Sequence[MatrixPlan]) -> str:
+    """The digest of the fold of ``plan``: its matrix and outcomes, the lessons before it, settings, code."""
+    cut = plan.past.as_of
+    return stamp(
+        code_digest("models.backtest", "models.registry", "models.saved", "pipelines.folds"),
+        bench.settings,
+        (plan.digest, bench.sha256[plan.contest.key]),
+        [(p.digest, bench.sha256[p.contest.key]) for p in past if cut.sees(p.contest.results_known_on)],
+    )
+
+
+def folds_of(bench: Bench, past: Sequence[Learned], say: Callable[[str], None]) -> tuple[Fold, ...]:
+    """The fold of every past contest whose shares are known, in order; what is not kept yet is made."""
+    judgeable = [one for one in past if one.outcomes.shares_known.any()]
+    # LightGBM and numpy let go of the interpreter: two folds at a time use two cores.
+    with ThreadPoolExecutor(THREADS) as pool:
+        return tuple(pool.map(lambda one: _fold(bench, one, past, say), judgeable))
+
+
+def fold_folder(bench: Bench, plan: MatrixPlan, past: Sequence[MatrixPlan]) -> Path:
+    """Where the fold lies, or will."""
+    return bench.home.folder("backtest", bench.key, "folds") / fold_digest(bench, plan, past)
+
+
+def _fold(bench: Bench, one: Learned, past: Sequence[Learned], say: Callable[[str], None]) -> Fold:
+    final = fold_folder(bench, one.plan, [p.plan for p in past])
+    scenario, cut = level_given(one.outcomes), one.plan.past.as_of
+    if not (final / "forecasts.parquet").is_file():
+        say(f"judging at {one.contest.key}")
+        models = fitted(candidates(bench.settings), training_set(one.contest, cut, past))
+        given = forecast_all(models, one.matrix, scenario)
+        with set_in_place(final) as aside:
+            pq.write_table(_forecasts_table(given), aside / "forecasts.parquet", compression="zstd")
+            write_json(aside / "models.json", {model.name: model_texts(model) for model in models})
+        return judged(cut, one.matrix, one.outcomes, given)
+    table = pq.read_table(final / "forecasts.parquet")
+    weight = np.asarray(one.matrix.notice.registered * scenario.valid_rate, dtype=np.float64)
+    return judged(cut, one.matrix, one.outcomes, _forecasts(table, weight, len(bench.blocs.blocs)))
+
+
+def fitted_models(bench: Bench, one: Learned, past: Sequence[Learned]) -> tuple[StationModel, ...]:
+    """The fitted candidates of a kept fold."""
+    path = fold_folder(bench, one.plan, [p.plan for p in past]) / "models.json"
+    if not path.is_file():
+        raise MissingInputError(f"{one.contest.key} was not judged yet", remedy="make its fold first")
+    said = read_json(path)
+    return tuple(model_from(files) for files in said.values())
+
+
+def _forecasts_table(given: dict[str, Forecast]) -> pa.Table:
+    columns = {}
+    for name, forecast in given.items():
+        columns[f"{name}.turnout"] = pa.array(forecast.turnout)
+        for b in range(forecast.shares.shape[1]):
+            columns[f"{name}.share{b}"] = pa.array(np.ascontiguousarray(forecast.shares[:, b]))
+    return pa.table(columns)
+
+
+def _forecasts(table: pa.Table, weight: NDArray[np.float64], blocs: int) -> dict[str, Forecast]:
+    names = [c.removesuffix(".turnout") for c in table.column_names if c.endswith(".turnout")]
+    out = {}
+    for name in names:
+        turnout = table[f"{name}.turnout"].to_numpy()
+        shares = np.stack([table[f"{name}.share{b}"].to_numpy() for b in range(blocs)], axis=1)
+        out[name] = Forecast(turnout, shares, turnout * weight)
+    return out

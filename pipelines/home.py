@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from isoloir.domain.errors import MissingInputError
 
@@ -50,6 +51,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, said: object) -> None:
     """Replace the file with ``said`` as JSON, keys sorted."""
     write_text(path, json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """What :func:`write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _sweep(final: Path) -> None:

@@ -8,10 +8,14 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from isoloir.domain.election import Calendar, Contest
+from isoloir.domain.election import AsOf, Calendar, Contest
 from isoloir.domain.forecast import Scenario
 from isoloir.domain.ledger import Ledger, Notice, Record
 from isoloir.domain.station import Stations
+from isoloir.features.matrix import build
+from isoloir.models.boosting import Boosting
+from isoloir.models.protocol import Lesson, TrainingSet
+from isoloir.models.registry import ModelSettings
 
 BLOCS = ("left", "centre", "right")
 DAY = date(2020, 3, 15)
@@ -24,6 +28,7 @@ CONTESTS = (
 )
 CALENDAR = Calendar("xx", CONTESTS)
 TARGET = CONTESTS[3]
+LAST = CONTESTS[4]
 
 
 def stations(codes: Sequence[str]) -> Stations:
@@ -97,6 +102,43 @@ def notice_of(ledger: Ledger, contest: Contest = TARGET) -> Notice:
     found = ledger.notice(contest)
     assert found is not None
     return found
+
+
+TREES = {
+    "objective": "regression",
+    "num_leaves": 4,
+    "min_child_samples": 3,
+    "learning_rate": 0.1,
+    "seed": 1,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_col_wise": True,
+    "verbosity": -1,
+}
+SETTINGS = ModelSettings(
+    Boosting(("turnout_anchor", "registered_log", "share_prior"), (), TREES, 5, 1000, (0.0, 0.5, 1.0)),
+    Boosting(("share_anchor", "registered_log"), ("standing",), TREES, 5, 1000, (0.0, 0.5, 1.0)),
+)
+"""Trees that are small enough for a dozen stations."""
+
+
+def lessons(ledger: Ledger, cut: AsOf) -> tuple[Lesson, ...]:
+    """Every contest of the ledger that was public before ``cut`` and had a past, as a lesson."""
+    known = [c for c in ledger.as_of(cut).contests if ledger.as_of(c.eve).records]
+    return tuple(
+        Lesson(build(ledger.as_of(c.eve), notice_of(ledger, c), _reference(c)), ledger.outcomes(c, cut))
+        for c in known
+    )
+
+
+def training_set(ledger: Ledger, target: Contest = TARGET) -> TrainingSet:
+    """What may be learned for ``target`` on its eve."""
+    return TrainingSet(target, target.eve, lessons(ledger, target.eve))
+
+
+def _reference(contest: Contest) -> str | None:
+    found = CALENDAR.reference_of(contest)
+    return found.key if found else None
 
 
 def scenario(turnout: float, shares: Sequence[float], valid_rate: float = 0.97) -> Scenario:

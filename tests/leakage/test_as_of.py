@@ -9,8 +9,8 @@ from conftest import DemoRun
 from isoloir.configs.load import load_territory
 from isoloir.domain.election import AsOf
 from isoloir.pipelines.core import read_ledger
-from isoloir.pipelines.folds import notice_of
 from isoloir.pipelines.home import Home
+from isoloir.pipelines.notices import notice_of
 
 
 def test_an_earlier_day_never_sees_a_later_roll(demo_run: DemoRun) -> None:

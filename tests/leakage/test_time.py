@@ -9,24 +9,42 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import CALENDAR, CONTESTS, TARGET, bits, notice_of, random_ledger, scenario, scrambled
+from worlds import (
+    CALENDAR,
+    CONTESTS,
+    SETTINGS,
+    TARGET,
+    bits,
+    lessons,
+    notice_of,
+    random_ledger,
+    scenario,
+    scrambled,
+)
 
+from isoloir.domain.election import AsOf
 from isoloir.domain.errors import LeakageError
 from isoloir.domain.ledger import Ledger, Notice, Past
 from isoloir.domain.panel import build_panel
-from isoloir.models.backtest import CANDIDATES, answer, ask
-from isoloir.models.history import build_history
+from isoloir.features.history import build_history
+from isoloir.features.matrix import build
+from isoloir.models.protocol import TrainingSet
+from isoloir.models.registry import candidates
 
 SEED = st.integers(0, 2**32 - 1)
 NATIONAL = scenario(0.55, [0.3, 0.4, 0.3])
 
 
-def forecasts(past: Past, notice: Notice) -> dict[str, bytes]:
-    """The bytes of the panel, both histories and the forecast of every candidate."""
+def forecasts(ledger: Ledger, cut: AsOf, notice: Notice) -> dict[str, bytes]:
+    """The bytes of the panel, both histories, every feature, and the forecast of every fitted candidate."""
+    past = ledger.as_of(cut)
     panel = build_panel(past, notice)
     reference = CALENDAR.reference_of(notice.contest)
-    question = ask(past, notice, reference.key if reference else None)
-    said = {name: bits(answer(name, question, NATIONAL)) for name in CANDIDATES}
+    matrix = build(past, notice, reference.key if reference else None)
+    learnable = [m for m in lessons(ledger, cut) if cut.sees(m.outcomes.contest.results_known_on)]
+    training = TrainingSet(notice.contest, cut, tuple(learnable))
+    said = {m.name: bits(m.fit(training).predict(matrix, NATIONAL)) for m in candidates(SETTINGS)}
+    said |= {f"feature {name}": matrix.column(name).tobytes() for name in matrix.names}
     said["panel"] = bits(panel)
     said["history"] = bits(build_history(panel, witness=False))
     said["history, witnessed"] = bits(build_history(panel, witness=True))
@@ -53,13 +71,13 @@ def test_rows_on_or_after_the_cut_change_no_bit_of_anything(seed: int, other: in
     ledger = with_days(random_ledger(seed), days)
     cut = TARGET.eve
     notice = notice_of(ledger)
-    seen = forecasts(ledger.as_of(cut), notice)
+    seen = forecasts(ledger, cut, notice)
     changed = tuple(
         r if r.known_on < cut.day else scrambled(r, other + i) for i, r in enumerate(ledger.records)
     )
-    assert forecasts(Ledger(ledger.blocs, changed).as_of(cut), notice) == seen
+    assert forecasts(Ledger(ledger.blocs, changed), cut, notice) == seen
     dropped = tuple(r for r in ledger.records if r.known_on < cut.day)
-    assert forecasts(Ledger(ledger.blocs, dropped).as_of(cut), notice) == seen
+    assert forecasts(Ledger(ledger.blocs, dropped), cut, notice) == seen
 
 
 @given(seed=SEED, day=st.sampled_from([-1, 0, 1]))
@@ -75,8 +93,17 @@ def test_what_was_public_before_the_cut_does_change_the_panel() -> None:
     first, second, *later = ledger.records
     changed = Ledger(ledger.blocs, (first, scrambled(second, 2), *later))
     notice = notice_of(ledger)
-    before, after = (forecasts(one.as_of(TARGET.eve), notice) for one in (ledger, changed))
-    assert [name for name in before if before[name] == after[name]] == []
+    before, after = (forecasts(one, TARGET.eve, notice) for one in (ledger, changed))
+    same = {name for name in before if before[name] == after[name]}
+    assert same and all(name.removeprefix("feature ").startswith(OF_NO_RESULT) for name in same)
+
+
+OF_NO_RESULT = (
+    *("standing", "blocs_standing", "registered", "commune_registered", "commune_stations"),
+    *("history_", "later_round", "years_since", "turnout_kind", "turnout_first", "turnout_lag2"),
+    *("share_kind", "share_first", "swing_last", "strength_missing"),
+)
+"""Features of the roll, the offer, the calendar, or of the one contest that stays the same."""
 
 
 @given(seed=SEED, other=SEED)
@@ -94,9 +121,7 @@ def test_permuting_what_the_target_came_to_changes_no_candidates_forecast(seed: 
     )
     assert bits(notice_of(permuted)) == bits(notice_of(ledger))
     cut = TARGET.eve
-    assert forecasts(permuted.as_of(cut), notice_of(permuted)) == forecasts(
-        ledger.as_of(cut), notice_of(ledger)
-    )
+    assert forecasts(permuted, cut, notice_of(permuted)) == forecasts(ledger, cut, notice_of(ledger))
 
 
 @pytest.mark.parametrize(("day", "allowed"), [(-1, False), (0, False), (1, True)])

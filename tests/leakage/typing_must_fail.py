@@ -1,12 +1,16 @@
 """Cheats that mypy must refuse, each line marked with the code of its error. Never run."""
 
 from isoloir.domain.election import AsOf, Calendar, Contest
-from isoloir.domain.forecast import Forecast, Scenario
+from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Ledger, Notice, Outcomes, Past, Record
 from isoloir.domain.panel import Panel, build_panel
-from isoloir.models.backtest import Question, answer, ask, level_carried, level_given
-from isoloir.models.baselines import apply_rule, forecast_from, situation
-from isoloir.models.history import build_history
+from isoloir.features.history import build_history
+from isoloir.features.matrix import build
+from isoloir.features.rules import turnout_same_kind
+from isoloir.features.view import View, look
+from isoloir.models.backtest import level_carried, level_given
+from isoloir.models.baselines import POOLED, forecast_from
+from isoloir.models.protocol import Lesson, StationModel, TrainingSet
 from isoloir.models.scorecard import turnout_error_pp
 
 
@@ -18,7 +22,10 @@ def cheats(
     record: Record,
     contest: Contest,
     panel: Panel,
-    question: Question,
+    matrix: FeatureMatrix,
+    view: View,
+    lesson: Lesson,
+    model: StationModel,
     scenario: Scenario,
     forecast: Forecast,
     calendar: Calendar,
@@ -30,12 +37,19 @@ def cheats(
     build_panel(outcomes, notice)  # refused: arg-type
     build_history(ledger, witness=True)  # refused: arg-type
     build_history(outcomes, witness=True)  # refused: arg-type
-    ask(ledger, notice, None)  # refused: arg-type
-    ask(past, outcomes, None)  # refused: arg-type
-    answer("same_kind", outcomes, scenario)  # refused: arg-type
-    answer("same_kind", question, outcomes)  # refused: arg-type
-    situation(panel, outcomes, None)  # refused: arg-type
-    apply_rule("same_kind", outcomes, scenario)  # refused: arg-type
+    look(ledger, notice, None)  # refused: arg-type
+    look(past, outcomes, None)  # refused: arg-type
+    build(ledger, notice, None)  # refused: arg-type
+    build(past, outcomes, None)  # refused: arg-type
+    build(past, record, None)  # refused: arg-type
+    turnout_same_kind(outcomes)  # refused: arg-type
+    turnout_same_kind(ledger)  # refused: arg-type
+    model.predict(lesson, scenario)  # refused: arg-type
+    model.predict(matrix, outcomes)  # refused: arg-type
+    model.fit(ledger)  # refused: arg-type
+    model.fit([lesson])  # refused: arg-type
+    TrainingSet(contest, lessons=(lesson,))  # refused: call-arg
+    POOLED.predict(outcomes, scenario)  # refused: arg-type
     forecast_from(outcomes, notice, scenario)  # refused: arg-type
     level_carried(outcomes)  # refused: arg-type
     level_given(notice)  # refused: arg-type
@@ -46,7 +60,8 @@ def cheats(
     past.outcomes(contest, cut)  # refused: attr-defined
     _ = notice.voters  # refused: attr-defined
     _ = notice.votes  # refused: attr-defined
-    _ = question.outcomes  # refused: attr-defined
+    _ = matrix.outcomes  # refused: attr-defined
+    _ = view.outcomes  # refused: attr-defined
     past.records = ledger.records  # refused: misc
     past.as_of = cut  # refused: misc
 
@@ -55,4 +70,6 @@ def honest(ledger: Ledger, notice: Notice, cut: AsOf, scenario: Scenario) -> For
     """The same calls as they are meant, so that an error above is not that of a broken import."""
     past = ledger.as_of(cut)
     build_history(build_panel(past, notice), witness=True)
-    return answer("same_kind", ask(past, notice, None), scenario)
+    turnout_same_kind(look(past, notice, None))
+    model: StationModel = POOLED
+    return model.fit(TrainingSet(notice.contest, cut, ())).predict(build(past, notice, None), scenario)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from isoloir.configs.load import load_territory
-from isoloir.models.backtest import ask, level_given
-from isoloir.models.baselines import SIMPLE, apply_rule
+from isoloir.features.matrix import build
+from isoloir.models.backtest import level_given
+from isoloir.models.baselines import RULES, SIMPLE
 from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misallocated
 from isoloir.pipelines.core import read_ledger
 from isoloir.pipelines.home import Home
@@ -58,10 +59,10 @@ def figures(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         notice = ledger.notice(target)
         reference = config.calendar.reference_of(target)
         assert notice is not None
-        question = ask(ledger.as_of(target.eve), notice, reference.key if reference else None)
+        matrix = build(ledger.as_of(target.eve), notice, reference.key if reference else None)
         outcomes = ledger.outcomes(target, config.calendar.contests[-1].eve)
         scenario = level_given(outcomes)
-        made = {rule: apply_rule(rule, question.situation, scenario) for rule in SIMPLE}
+        made = {rule.name: rule.predict(matrix, scenario) for rule in RULES if rule.name in SIMPLE}
         out[key] = Figures(
             {rule: turnout_error_pp(f, outcomes) for rule, f in made.items()},
             {rule: votes_misallocated(f, outcomes) for rule, f in made.items()},

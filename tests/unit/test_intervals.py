@@ -7,8 +7,9 @@ import pytest
 from worlds import CONTESTS, TARGET, notice_of, random_ledger, scenario
 
 from isoloir.domain.forecast import Forecast
-from isoloir.models.backtest import answer, ask
-from isoloir.models.intervals import CLASSES, Errors, band, bound, errors_of, size_class
+from isoloir.features.matrix import build
+from isoloir.models.baselines import RULES
+from isoloir.models.intervals import CLASSES, Errors, band, bound, calibrate, errors_of, size_class
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_contests_weigh_the_same_whatever_their_size() -> None:
 def test_nothing_to_calibrate_with_says_nothing() -> None:
     assert bound([], 0.1) == bound([np.array([])], 0.1) == 1.0
     forecast = Forecast(np.array([0.3, 0.9]), np.array([[0.2, 0.8], [1.0, 0.0]]), np.array([1.0, 1.0]))
-    said = band(forecast, np.array([50, 5000], np.int32), [])
+    said = band(forecast, np.array([50, 5000], np.int32), calibrate([], 2))
     assert said.turnout_lo.tolist() == [0, 0] and said.turnout_hi.tolist() == [1, 1]
     assert said.shares_lo.tolist() == [[0, 0], [0, 0]]
     assert said.shares_hi.tolist() == [[1, 1], [1, 0]], "a bloc that does not stand has 0"
@@ -46,7 +47,7 @@ def test_a_class_is_calibrated_by_its_own_errors_alone() -> None:
     classes = np.repeat([0, 5], 20)
     errors = Errors("x", np.repeat([0.3, 0.05], 20), classes, np.repeat([[0.2], [0.01]], 20, axis=0), classes)
     forecast = Forecast(np.array([0.5, 0.5, 0.5]), np.full((3, 1), 0.5), np.ones(3))
-    said = band(forecast, np.array([10, 2000, 400], np.int32), [errors])
+    said = band(forecast, np.array([10, 2000, 400], np.int32), calibrate([errors], 1))
     assert said.turnout_lo == pytest.approx([0.2, 0.45, 0.0])
     assert said.turnout_hi == pytest.approx([0.8, 0.55, 1.0])
     assert said.shares_hi[:, 0] == pytest.approx([0.7, 0.51, 1.0])
@@ -66,7 +67,8 @@ def test_errors_leave_out_what_is_not_known() -> None:
     target = CONTESTS[4]
     past = ledger.as_of(target.eve)
     notice = notice_of(ledger, TARGET)
-    forecast = answer("uniform", ask(ledger.as_of(TARGET.eve), notice, None), scenario(0.5, [0.3, 0.4, 0.3]))
+    matrix = build(ledger.as_of(TARGET.eve), notice, None)
+    forecast = RULES[-1].predict(matrix, scenario(0.5, [0.3, 0.4, 0.3]))
     outcomes = ledger.outcomes(TARGET, past.as_of)
     errors = errors_of(forecast, outcomes)
     known = outcomes.shares_known & (outcomes.valid > 0)

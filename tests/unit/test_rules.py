@@ -1,17 +1,16 @@
-"""The naive rules by hand, and what every candidate must keep."""
+"""The naive rules by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
-from worlds import BLOCS, CONTESTS, DAY, TARGET, bits, notice_of, random_ledger, record, scenario, stations
+from worlds import CONTESTS, TARGET, notice_of, record, scenario
 
-from isoloir.domain.election import AsOf
-from isoloir.domain.forecast import Forecast
-from isoloir.domain.ledger import Ledger, Notice
-from isoloir.models.backtest import CANDIDATES, Question, answer, ask
-from isoloir.models.baselines import RULES, apply_rule
+from isoloir.domain.forecast import FeatureMatrix, Forecast
+from isoloir.domain.ledger import Ledger
+from isoloir.features.matrix import build
+from isoloir.models.baselines import RULES
 
 FIRST, OTHER = CONTESTS[0], CONTESTS[1]
 SCENARIO = scenario(0.6, [0.6, 0.4], 1.0)
@@ -25,7 +24,7 @@ SHARE_LATER = np.array([65 / 310, 345 / 510])
 
 
 @pytest.fixture(scope="module")
-def question() -> Question:
+def matrix() -> FeatureMatrix:
     codes = ["A-1-0", "B-1-0"]
     ledger = Ledger(
         ("left", "right"),
@@ -35,11 +34,14 @@ def question() -> Question:
             record(TARGET, codes, [1000, 1000], [1, 1], [[1, 0], [1, 0]]),
         ),
     )
-    return ask(ledger.as_of(TARGET.eve), notice_of(ledger), FIRST.key)
+    return build(ledger.as_of(TARGET.eve), notice_of(ledger), FIRST.key)
 
 
-def made(rule: str, question: Question) -> Forecast:
-    return apply_rule(rule, question.situation, SCENARIO)
+BY_NAME = {rule.name: rule for rule in RULES}
+
+
+def made(rule: str, matrix: FeatureMatrix) -> Forecast:
+    return BY_NAME[rule].predict(matrix, SCENARIO)
 
 
 def gap(p: np.ndarray) -> float:
@@ -69,9 +71,9 @@ def odds_gap(share: np.ndarray, national: float) -> float:
     ],
 )
 def test_a_raked_rule_keeps_distances_and_meets_the_scenario(
-    question: Question, rule: str, turnout_gap: float, shares_gap: float
+    matrix: FeatureMatrix, rule: str, turnout_gap: float, shares_gap: float
 ) -> None:
-    forecast = made(rule, question)
+    forecast = made(rule, matrix)
     assert gap(forecast.turnout) == pytest.approx(turnout_gap, abs=1e-9)
     assert odds_gap(forecast.shares[:, 0], 0.5) == pytest.approx(shares_gap, abs=1e-6)
     assert forecast.turnout.mean() == pytest.approx(0.6, abs=1e-9)
@@ -95,86 +97,39 @@ LOGIT_UP = expit(logit(SHARE) + logit(0.6) - logit(0.55))
     ],
 )
 def test_a_swing_rule_gives_its_formula(
-    question: Question, rule: str, turnout: np.ndarray, share: np.ndarray
+    matrix: FeatureMatrix, rule: str, turnout: np.ndarray, share: np.ndarray
 ) -> None:
-    forecast = made(rule, question)
+    forecast = made(rule, matrix)
     assert forecast.turnout == pytest.approx(turnout, abs=1e-9)
     assert forecast.shares[:, 0] == pytest.approx(share, abs=1e-9)
     assert forecast.expected_valid == pytest.approx(turnout * 1000, abs=1e-6)
 
 
 def test_every_naive_rule_is_in_the_tests_above() -> None:
-    assert set(RULES) == {
+    assert set(BY_NAME) == {
         *("same_kind", "last_round", "mean_deviation", "department_mean"),
         *("persistence", "uniform", "proportional", "piecewise", "logit"),
     }
 
 
-NATIONAL = scenario(0.55, [0.3, 0.4, 0.3])
+def test_a_department_without_a_past_is_given_the_nation_s_turnout_and_no_share_of_its_own() -> None:
+    """Found by the oracle: such a department was taken to have voted at 0.01 %."""
+    codes = ["A-1-0", "B-1-0"]
+    patchy = [[True, True], [False, True]]
+    first = record(FIRST, codes, [1000, 1000], [500, 500], [[250, 250], [0, 500]], patchy)
+    third = record(TARGET, [*codes, "Z-1-0"], [1000, 1000, 500], [1, 1, 1], [[1, 0], [1, 0], [1, 0]])
+    ledger = Ledger(("left", "right"), (first, third))
+    matrix = build(ledger.as_of(TARGET.eve), notice_of(ledger), FIRST.key)
+    assert matrix.column("turnout_department_mean")[2] == 0
+    assert matrix.column("history_source").tolist() == [0, 0, 3]
+    assert matrix.column("share_department_mean_left")[1] == matrix.column("share_same_kind_left")[1] == 0
 
 
-def conforms(forecast: Forecast, notice: Notice) -> None:
-    assert forecast.turnout.shape == forecast.expected_valid.shape == notice.registered.shape
-    assert forecast.shares.shape == notice.standing.shape
-    assert ((forecast.turnout >= 0) & (forecast.turnout <= 1)).all()
-    assert ((forecast.shares >= 0) & (forecast.shares <= 1)).all()
-    assert forecast.shares.sum(axis=1) == pytest.approx(1, abs=1e-9)
-    assert (forecast.expected_valid >= 0).all()
-
-
-@pytest.mark.parametrize("name", CANDIDATES)
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_candidate_keeps_rows_bounds_and_bytes(name: str, seed: int) -> None:
-    ledger = random_ledger(seed)
-    notice = notice_of(ledger)
-    first, again = (
-        answer(name, ask(ledger.as_of(TARGET.eve), notice, CONTESTS[2].key), NATIONAL) for _ in range(2)
-    )
-    conforms(first, notice)
-    assert bits(first) == bits(again)
-
-
-@pytest.mark.parametrize("name", CANDIDATES)
-def test_a_candidate_keeps_to_the_order_of_the_roll(name: str) -> None:
-    ledger = random_ledger(7)
-    notice = notice_of(ledger)
-    order = np.arange(len(notice.registered))[::-1]
-    turned = Notice(
-        notice.contest,
-        notice.blocs,
-        notice.stations.take(order),
-        notice.registered[order],
-        notice.standing[order],
-        notice.roll_from,
-        notice.offer_from,
-    )
-    past = ledger.as_of(TARGET.eve)
-    one, other = (answer(name, ask(past, n, CONTESTS[2].key), NATIONAL) for n in (notice, turned))
-    assert other.turnout == pytest.approx(one.turnout[order], abs=1e-9)
-    assert other.shares == pytest.approx(one.shares[order], abs=1e-7)
-
-
-@pytest.mark.parametrize("name", CANDIDATES)
-def test_a_candidate_serves_stations_without_any_history(name: str) -> None:
-    ledger = random_ledger(4)
-    codes = ["A-1-0", "A-1-new", "A-new-0", "Z-1-0", "Z-1-1"]
-    notice = Notice(
-        TARGET,
-        BLOCS,
-        stations(codes),
-        np.array([500, 400, 300, 200, 0], np.int32),
-        np.ones((5, 3), np.bool_),
-        "file",
-        "file",
-    )
-    question = ask(ledger.as_of(TARGET.eve), notice, CONTESTS[2].key)
-    conforms(answer(name, question, NATIONAL), notice)
-
-
-@pytest.mark.parametrize("name", CANDIDATES)
-def test_a_candidate_answers_from_a_single_contest(name: str) -> None:
-    ledger = random_ledger(6)
-    past = ledger.as_of(AsOf(CONTESTS[1].held_on))
-    assert len(past.records) == 1 and past.as_of.day < DAY
-    notice = notice_of(ledger)
-    conforms(answer(name, ask(past, notice, None), NATIONAL), notice)
+def test_a_code_found_again_without_electors_is_no_past() -> None:
+    codes = ["A-1-0", "A-1-1"]
+    first = record(FIRST, codes, [0, 1000], [0, 500], [[0, 0], [250, 250]])
+    third = record(TARGET, codes, [0, 1000], [0, 1], [[0, 0], [1, 0]])
+    ledger = Ledger(("left", "right"), (first, third))
+    matrix = build(ledger.as_of(TARGET.eve), notice_of(ledger), FIRST.key)
+    assert matrix.column("history_depth").tolist() == [0, 1]
+    assert matrix.column("history_source").tolist() == [1, 0]

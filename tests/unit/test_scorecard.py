@@ -6,15 +6,17 @@ import math
 
 import numpy as np
 import pytest
-from worlds import TARGET
+from worlds import TARGET, stations
 
 from isoloir.domain.forecast import Band, Forecast
 from isoloir.domain.ledger import Outcomes
 from isoloir.models.scorecard import (
     CLASS_NAMES,
+    carried_roll,
     coverage,
     noise_floor,
     score,
+    score_areas,
     turnout_error_pp,
     votes_misallocated,
 )
@@ -68,8 +70,29 @@ def test_the_scorecard_says_each_class_and_nan_where_it_is_empty() -> None:
 
 def test_coverage_counts_bounds_as_inside() -> None:
     low, high = np.array([0.5, 0.6, 0.0]), np.array([0.7, 0.8, 1.0])
-    said = Band(low, high, np.zeros((3, 2)), np.ones((3, 2)))
-    assert coverage(said, OUTCOMES) == pytest.approx((0.5, 20.0))
+    said = Band(low, high, np.full((3, 2), 0.5), np.full((3, 2), 0.9))
+    table = coverage("rule", "given", 0.1, said, OUTCOMES).set_index(["metric", "stratum"])["value"]
+    assert table["turnout_coverage90", "all"] == pytest.approx(0.5)
+    assert table["turnout_width90_pp", "all"] == pytest.approx(20.0)
+    assert table["turnout_coverage90", "under 100"] == 1 and table["turnout_coverage90", "300-599"] == 0
+    # Of the four shares 0.75, 0.25, 0.5 and 0.5 three lie in [0.5, 0.9].
+    assert table["share_coverage90", "all"] == pytest.approx(0.75)
+
+
+def test_errors_by_department_weigh_what_is_in_it() -> None:
+    table = score_areas("rule", "given", FORECAST, OUTCOMES, np.array(["01", "2A", "2A"]))
+    said = table.set_index(["metric", "stratum"])["value"]
+    assert said["turnout_mae_pp", "department 01"] == pytest.approx(10)
+    assert said["turnout_mae_pp", "department 2A"] == pytest.approx(0)
+    assert said["votes_misallocated", "department 2A"] == pytest.approx(10)
+
+
+def test_a_carried_roll_is_judged_where_its_codes_are_found() -> None:
+    now, roll = stations(["A-1-0", "A-1-1", "A-1-2"]), stations(["A-1-0", "A-1-2"])
+    two = Forecast(FORECAST.turnout[[0, 2]], FORECAST.shares[[0, 2]], FORECAST.expected_valid[[0, 2]])
+    said = carried_roll("rule", two, roll, OUTCOMES, now).set_index("metric")["value"]
+    assert said["turnout_mae_pp_carried_roll"] == pytest.approx(10)
+    assert said["carried_roll_matched"] == pytest.approx(90 / 400)
 
 
 def test_the_noise_floor_is_what_counting_alone_costs() -> None:

@@ -17,6 +17,17 @@ from numpy.typing import NDArray
 
 from isoloir.domain.election import Contest
 
+from .catalogue import feature
+from .rules import (
+    share_last_round,
+    share_mean_deviation,
+    share_same_kind,
+    turnout_last_round,
+    turnout_mean_deviation,
+    turnout_same_kind,
+)
+from .view import View
+
 Floats = NDArray[np.float64]
 
 
@@ -74,3 +85,45 @@ def weighted_shares(kernel: Kernel, score: Floats, past: tuple[Contest, ...], ta
             used = weights(kernel, tuple(past[c] for c in stood), target)
             prior[:, b] = np.nan_to_num(score[:, stood, b]) @ used
     return prior
+
+
+@feature("logit")
+def turnout_prior(view: View) -> Floats:
+    """The prior's deviation of turnout: the kriging mean of past deviations."""
+    return weighted_turnout(TURNOUT_KERNEL, view.witnessed.turnout, view.panel.contests, view.notice.contest)
+
+
+@feature("log", per_bloc=True)
+def share_prior(view: View) -> Floats:
+    """The prior's log of the bloc's share over the nation's: the kriging mean of past ones."""
+    return weighted_shares(SHARES_KERNEL, view.witnessed.shares, view.panel.contests, view.notice.contest)
+
+
+@feature("logit")
+def turnout_pool(view: View) -> Floats:
+    """The prior pooled with naive rules: the first round for a second one, else the mean and the kind."""
+    prior = turnout_prior(view)
+    if view.first_round >= 0:
+        return np.asarray((prior + turnout_last_round(view)) / 2)
+    return np.asarray((prior + turnout_mean_deviation(view) + turnout_same_kind(view)) / 3)
+
+
+@feature("log", per_bloc=True)
+def share_pool(view: View) -> Floats:
+    """The same for the log of the bloc's share over the nation's."""
+    prior = share_prior(view)
+    if view.first_round >= 0:
+        return np.asarray((prior + share_last_round(view)) / 2)
+    return np.asarray((prior + share_mean_deviation(view) + share_same_kind(view)) / 3)
+
+
+@feature("logit")
+def turnout_anchor(view: View) -> Floats:
+    """What trees correct: the prior where the first round of the ballot is known, else the pool."""
+    return turnout_prior(view) if view.first_round >= 0 else turnout_pool(view)
+
+
+@feature("log", per_bloc=True)
+def share_anchor(view: View) -> Floats:
+    """The same for the log of the bloc's share over the nation's."""
+    return share_prior(view) if view.first_round >= 0 else share_pool(view)

@@ -57,36 +57,37 @@ def national_shares(panel: Panel) -> Floats:
     return np.asarray(panel.nation.votes[0] / np.maximum(1, panel.nation.valid_where[0]))
 
 
-def _turnout(panel: Panel, own: Mask) -> tuple[Floats, NDArray[np.int8]]:
+def turnout_deviation(panel: Panel, voters: NDArray[np.integer], registered: NDArray[np.integer]) -> Floats:
+    """Deviation from the nation's turnout [N × C] of counts of stations or areas at the panel's contests."""
     national = np.clip(national_turnout(panel), 1e-6, 1 - 1e-6)
-    base = logit(national)
+    smoothed = smoothed_logit(voters.astype(np.float64), registered.astype(np.float64), national)
+    return np.asarray(smoothed - logit(national))
 
-    def deviation(voters: NDArray[np.int64], registered: NDArray[np.int64]) -> Floats:
-        smoothed = smoothed_logit(voters.astype(np.float64), registered.astype(np.float64), national)
-        return np.asarray(smoothed - base)
 
+def share_index(panel: Panel, votes: NDArray[np.integer], valid: NDArray[np.integer]) -> Floats:
+    """Log of each bloc's share over the nation's [N × C × B] where it stood, smoothed as the turnout is."""
+    national = np.maximum(national_shares(panel), 1e-9)
+    share = (votes + SMOOTHING * national) / (valid + SMOOTHING)
+    return np.asarray(np.log(np.maximum(share, 1e-6) / national))
+
+
+def _turnout(panel: Panel, own: Mask) -> tuple[Floats, NDArray[np.int8]]:
     def of_area(totals: Totals, row: NDArray[np.intp]) -> tuple[Floats, Mask]:
-        return deviation(totals.voters, totals.registered)[row], totals.registered[row] > 0
+        return turnout_deviation(panel, totals.voters, totals.registered)[row], totals.registered[row] > 0
 
     commune, in_commune = of_area(panel.communes, panel.commune_row)
     department, in_department = of_area(panel.departments, panel.department_row)
-    station = deviation(panel.voters.astype(np.int64), panel.registered.astype(np.int64))
+    station = turnout_deviation(panel, panel.voters, panel.registered)
     filled = np.where(own, station, np.where(in_commune, commune, np.where(in_department, department, 0.0)))
     source = np.select([own, in_commune, in_department], [EXACT, COMMUNE, DEPARTMENT], NONE)
     return filled, source.astype(np.int8)
 
 
 def _shares(panel: Panel, own: Mask) -> Floats:
-    national = np.maximum(national_shares(panel), 1e-9)
-
-    def index(votes: NDArray[np.int64], valid: NDArray[np.int64]) -> Floats:
-        share = (votes + SMOOTHING * national) / (valid + SMOOTHING)
-        return np.asarray(np.log(np.maximum(share, 1e-6) / national))
-
     covered = own[:, :, None] & panel.standing & panel.shares_known[:, :, None]
     filled = np.full(panel.votes.shape, np.nan)
     for totals, row in ((panel.departments, panel.department_row), (panel.communes, panel.commune_row)):
         known = totals.valid_where[row] > 0
-        filled = np.where(known, index(totals.votes, totals.valid_where)[row], filled)
-    station = index(panel.votes.astype(np.int64), panel.valid[:, :, None].astype(np.int64))
+        filled = np.where(known, share_index(panel, totals.votes, totals.valid_where)[row], filled)
+    station = share_index(panel, panel.votes, panel.valid[:, :, None])
     return np.where(covered, station, filled)

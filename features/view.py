@@ -1,0 +1,43 @@
+"""What a feature may look at: a past and a notice of poll, and what follows from these two alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isoloir.domain.election import first_round_among
+from isoloir.domain.ledger import Notice, Past
+from isoloir.domain.panel import Panel, build_panel
+
+from .history import History, build_history
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A past carried to the notice's stations.
+
+    ``plain`` joins stations by equal codes, as naive rules do; ``witnessed`` wants the registered electors to
+    agree too. ``reference`` is the panel's column of the contest that swings are counted from (the last one
+    where that is not in the past); ``first_round`` that of the first round of the same ballot, or -1.
+    """
+
+    notice: Notice
+    panel: Panel
+    plain: History
+    witnessed: History
+    reference: int
+    first_round: int
+
+
+def look(past: Past, notice: Notice, reference_key: str | None) -> View:
+    """The view of a notice's contest; the past must hold at least one contest."""
+    panel = build_panel(past, notice)
+    keys = [c.key for c in panel.contests]
+    first = first_round_among(panel.contests, notice.contest)
+    return View(
+        notice=notice,
+        panel=panel,
+        plain=build_history(panel, witness=False),
+        witnessed=build_history(panel, witness=True),
+        reference=keys.index(reference_key) if reference_key in keys else len(keys) - 1,
+        first_round=-1 if first is None else panel.position(first),
+    )

@@ -1,0 +1,203 @@
+"""Models as text, without pickle: JSON for the model and its settings, LightGBM's own text for trees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from isoloir.domain.election import Contest
+from isoloir.domain.errors import ReleaseError
+from isoloir.domain.forecast import FeatureMatrix, National, Scenario
+from isoloir.domain.ledger import Notice
+from isoloir.domain.station import Stations
+from isoloir.features.matrix import is_per_bloc
+
+from .baselines import Carried
+from .boosting import Boosting
+from .intervals import Calibration
+from .protocol import StationModel
+from .swing import BoostedShares
+from .turnout import BoostedTurnout
+
+Quantity = Literal["turnout", "swing"]
+CODES = ("station_id", "commune_code", "department_code", "constituency_code")
+MODEL, TREES = "model.json", "trees.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How the champion of an earlier target did there, level given.
+
+    Its ``error``, the ``least`` of any candidate, and ``coverage90``: the part of the figures that its 90 %
+    band held (NaN before there were errors to learn from).
+    """
+
+    contest: str
+    error: float
+    least: float
+    coverage90: float
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """A fitted model of one quantity of ``target``, with the widths of its intervals and where it comes from.
+
+    ``national``: the figures that are carried where a caller states none. ``contests``: all that it was
+    trained, calibrated and selected on. ``record``: how the choice did at earlier targets.
+    """
+
+    quantity: Quantity
+    model: StationModel
+    target: Contest
+    blocs: tuple[str, ...]
+    national: National
+    calibration: Calibration
+    contests: tuple[str, ...]
+    record: tuple[Mark, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that :meth:`predict_frame` reads."""
+        stems = inputs_of(self.model, self.blocs)
+        return tuple(dict.fromkeys(["registered", *(f"standing_{b}" for b in self.blocs), *stems]))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The columns that :meth:`predict_frame` returns."""
+        if self.quantity == "turnout":
+            return ("turnout_pred",)
+        return tuple(f"share_{b}_pred" for b in self.blocs)
+
+    def predict_frame(self, frame: pd.DataFrame, national: Mapping[str, float]) -> pd.DataFrame:
+        """The forecast of each row of ``frame``, which holds :attr:`inputs`; index kept.
+
+        The rows are taken for the whole roll: the national figures are met over them.
+
+        ``national`` may state ``turnout`` and ``share_<bloc>``; what it leaves out is carried.
+        """
+        matrix = matrix_from(frame, self)
+        shares = np.array(
+            [national.get(f"share_{b}", s) for b, s in zip(self.blocs, self.national.shares, strict=True)]
+        )
+        stands = matrix.notice.standing.any(axis=0)
+        shares = np.where(stands, np.maximum(shares, 1e-3), 0.0)
+        scenario = Scenario(
+            "frame",
+            "given" if national else "carried",
+            self.national.contest,
+            national.get("turnout", self.national.turnout),
+            shares / shares.sum(),
+            self.national.valid_rate,
+            slack=1.0,
+        )
+        forecast = self.model.predict(matrix, scenario)
+        values = forecast.turnout[:, None] if self.quantity == "turnout" else forecast.shares
+        return pd.DataFrame(values, columns=list(self.outputs), index=frame.index)
+
+
+def inputs_of(model: StationModel, blocs: tuple[str, ...]) -> list[str]:
+    """The feature columns that a model reads."""
+    if isinstance(model, Carried):
+        stems = [f"turnout_{c}" for c in model.carried]
+        return stems + [f"share_{c}_{b}" for c in model.carried for b in blocs]
+    if isinstance(model, BoostedTurnout | BoostedShares):
+        settings, columns = model.settings, ["turnout_anchor", *(f"share_anchor_{b}" for b in blocs)]
+        for name in (*settings.features, *settings.context):
+            columns += [f"{name}_{b}" for b in blocs] if is_per_bloc(name) else [name]
+        return columns
+    raise TypeError(f"no saved form of {type(model).__name__}")
+
+
+def matrix_from(frame: pd.DataFrame, saved: SavedModel) -> FeatureMatrix:
+    """The matrix of a frame's rows; areas that it does not name are unknown."""
+    count = len(frame)
+    missing = [c for c in saved.inputs if c not in frame.columns]
+    if missing:
+        raise ReleaseError(
+            f"the frame lacks {len(missing)} column(s) that the model reads: {', '.join(missing[:5])}",
+            remedy="take a matrix that was built under the same grouping and features",
+        )
+    codes = [
+        np.asarray(frame[c].to_numpy(), dtype=np.str_) if c in frame else np.full(count, "", dtype=np.str_)
+        for c in CODES
+    ]
+    standing = frame[[f"standing_{b}" for b in saved.blocs]].to_numpy(dtype=np.float64) > 0
+    notice = Notice(
+        saved.target, saved.blocs, Stations(*codes), frame["registered"].to_numpy(dtype=np.int32),
+        standing, "frame", "frame",
+    )  # fmt: skip
+    names = tuple(c for c in saved.inputs if c != "registered")
+    return FeatureMatrix(notice, names, frame[list(names)].to_numpy(dtype=np.float64), saved.national, ())
+
+
+def model_texts(model: StationModel) -> dict[str, str]:
+    """A model as files: name to text."""
+    if isinstance(model, Carried):
+        said: dict[str, Any] = {"family": "carried", **asdict(model)}
+        return {MODEL: _json(said)}
+    if isinstance(model, BoostedTurnout | BoostedShares):
+        said = {"family": model.name, "shrink": model.shrink, "settings": asdict(model.settings)}
+        return {MODEL: _json(said)} | ({TREES: model.trees} if model.trees else {})
+    raise TypeError(f"no saved form of {type(model).__name__}")
+
+
+def model_from(files: Mapping[str, str]) -> StationModel:
+    """The model that :func:`model_texts` wrote."""
+    said = json.loads(files[MODEL])
+    if said["family"] == "carried":
+        return Carried(said["name"], tuple(said["carried"]), said["form"])
+    settings = said["settings"]
+    boosting = Boosting(
+        tuple(settings["features"]), tuple(settings["context"]), settings["params"],
+        settings["trees"], settings["rows"], tuple(settings["shrink"]),
+    )  # fmt: skip
+    trees, shrink = files.get(TREES, ""), float(said["shrink"])
+    if said["family"] == BoostedTurnout(boosting).name:
+        return BoostedTurnout(boosting, trees, shrink)
+    return BoostedShares(boosting, trees, shrink)
+
+
+def to_files(saved: SavedModel) -> dict[str, str]:
+    """A saved model as files: name to text."""
+    target, national, calibration = saved.target, saved.national, saved.calibration
+    said = {
+        "format": 1,
+        "quantity": saved.quantity,
+        "target": asdict(target) | {"held_on": target.held_on.isoformat()},
+        "blocs": saved.blocs,
+        "national": asdict(national) | {"shares": national.shares.tolist()},
+        "calibration": {
+            "contests": calibration.contests,
+            "turnout": calibration.turnout.tolist(),
+            "shares": calibration.shares.tolist(),
+        },
+        "contests": saved.contests,
+        "record": [asdict(mark) for mark in saved.record],
+    }
+    return model_texts(saved.model) | {"saved.json": _json(said)}
+
+
+def from_files(files: Mapping[str, str]) -> SavedModel:
+    """The saved model that :func:`to_files` wrote."""
+    said = json.loads(files["saved.json"])
+    target, national, widths = said["target"], said["national"], said["calibration"]
+    return SavedModel(
+        said["quantity"],
+        model_from(files),
+        Contest(**target | {"held_on": date.fromisoformat(target["held_on"])}),
+        tuple(said["blocs"]),
+        National(**national | {"shares": np.array(national["shares"])}),
+        Calibration(tuple(widths["contests"]), np.array(widths["turnout"]), np.array(widths["shares"])),
+        tuple(said["contests"]),
+        tuple(Mark(**mark) for mark in said["record"]),
+    )
+
+
+def _json(said: object) -> str:
+    return json.dumps(said, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,64 @@
+"""Choose the champion of a target by what each candidate did at earlier targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from isoloir.domain.election import AsOf, Contest
+
+from .baselines import POOLED
+
+LEARNED = ("boosted_turnout", "boosted_shares")
+"""The candidates that are fitted."""
+
+MARGIN = 0.01
+"""Mean regret by which a fitted candidate must be better: a tie at two or three rounds is no evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The errors of every candidate at one earlier target, level given: turnout in pp, votes per 100."""
+
+    contest: Contest
+    turnout: Mapping[str, float]
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The candidate chosen for turnout and for shares, and the earlier targets that it was judged at."""
+
+    turnout: str
+    shares: str
+    judged_at: tuple[str, ...]
+
+
+def choose(earlier: Sequence[Judgement], target: Contest) -> Champion:
+    """The candidates of least mean regret at earlier targets; the pool before there is any.
+
+    Regret = error / least error of any candidate − 1. Boosted trees must undercut the best of the others by
+    :data:`MARGIN`. Targets of the same round (first, or later) count
+    alone where there are any: two rounds of one ballot are another problem than one ballot to the next.
+    """
+    alike = [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
+    return Champion(
+        _least_regret([j.turnout for j in alike]),
+        _least_regret([j.shares for j in alike]),
+        tuple(j.contest.key for j in alike),
+    )
+
+
+def _least_regret(errors: Sequence[Mapping[str, float]]) -> str:
+    judged = [e for e in errors if np.isfinite(list(e.values())).all()]
+    if not judged:
+        return POOLED.name
+    regret = {n: float(np.mean([e[n] / max(min(e.values()), 1e-9) for e in judged])) for n in judged[0]}
+    return min(regret, key=lambda name: regret[name] + MARGIN * (name in LEARNED))
+
+
+def known_before(earlier: Sequence[Judgement], cut: AsOf) -> list[Judgement]:
+    """The judgements whose results were public before ``cut``."""
+    return [j for j in earlier if cut.sees(j.contest.results_known_on)]

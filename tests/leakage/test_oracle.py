@@ -1,0 +1,598 @@
+"""A second opinion on the features: plain SQL over the published files of the demo, station by station.
+
+Nothing here goes through the reader, the ledger or the panel; the blocs of labels and the calendar are taken
+from the configuration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from isoloir.configs.load import TerritoryConfig, load_territory
+from isoloir.domain.election import Calendar
+from isoloir.domain.forecast import FeatureMatrix
+from isoloir.features.catalogue import CATALOGUE
+from isoloir.features.matrix import build
+from isoloir.features.prior import SHARES_KERNEL, TURNOUT_KERNEL, Kernel
+from isoloir.pipelines.core import read_ledger
+from isoloir.pipelines.demo import write_demo
+from isoloir.pipelines.home import Home
+from isoloir.pipelines.ingest import ingest
+
+TARGETS = ("2014_euro_t1", "2022_pres_t1", "2022_pres_t2", "2024_legi_t1", "2024_legi_t2")
+"""First and second rounds: all blocs stand, or two, or others in each constituency; one offer unpublished."""
+
+PUBLISHED = """
+CREATE TABLE polled AS
+SELECT id_election AS contest, id_brut_miom AS station, code_commune AS commune,
+       code_departement AS department, inscrits AS registered, votants AS voters, exprimes AS valid
+FROM read_parquet($general);
+
+CREATE TABLE listed AS
+SELECT c.id_election AS contest, c.id_brut_miom AS station, c.voix AS votes,
+       CASE calendar.labels WHEN 'panel' THEN CAST(c.no_panneau AS VARCHAR) ELSE c.nuance END AS label
+FROM read_parquet($candidates) c JOIN calendar ON calendar.contest = c.id_election;
+"""
+
+DERIVED = """
+CREATE TABLE target AS SELECT * FROM calendar WHERE contest = getvariable('target');
+
+-- What was public before the day of the target, numbered in order.
+CREATE TABLE past AS
+SELECT c.*, row_number() OVER (ORDER BY c.held_on, c.contest) AS n
+FROM calendar c, target
+WHERE c.known_on < target.held_on AND c.contest IN (SELECT contest FROM polled);
+
+-- The notice of poll: no more of the target than its roll and its offer.
+CREATE TABLE roll AS
+SELECT station, commune, department, registered FROM polled WHERE contest = getvariable('target');
+
+CREATE TABLE tally AS
+SELECT contest, station, bloc, sum(votes)::DOUBLE AS votes
+FROM listed JOIN label USING (contest, label) GROUP BY ALL;
+
+CREATE TABLE offer AS
+SELECT roll.station, bloc.bloc FROM roll, bloc, target
+WHERE NOT target.offer_published
+   OR EXISTS (FROM tally t
+              WHERE t.contest = target.contest AND t.station = roll.station AND t.bloc = bloc.bloc);
+
+-- One row per station and bloc that stood there, where shares can be told.
+CREATE TABLE counted AS
+SELECT contest, station, commune, department, bloc, votes, valid
+FROM past JOIN polled USING (contest) JOIN tally USING (contest, station)
+WHERE valid > 0;
+
+CREATE TABLE nation AS
+SELECT contest, sum(voters) / sum(registered) AS turnout
+FROM past JOIN polled USING (contest) GROUP BY contest;
+
+CREATE TABLE nation_share AS
+SELECT contest, bloc, sum(votes) / sum(valid) AS share FROM counted GROUP BY contest, bloc;
+
+-- Ten pseudo-electors at the national figure.
+CREATE MACRO logit(p) AS ln(p / (1 - p));
+CREATE MACRO turnout_gap(voters, registered, nation) AS
+    logit((voters + 10 * nation) / (registered + 10)) - logit(nation);
+CREATE MACRO share_gap(votes, valid, nation) AS ln((votes + 10 * nation) / (valid + 10) / nation);
+
+CREATE TABLE area AS
+SELECT contest, level, code, sum(voters) AS voters, sum(registered) AS registered,
+       turnout_gap(sum(voters), sum(registered), any_value(turnout)) AS gap
+FROM (SELECT contest, voters, registered, 'commune' AS level, commune AS code FROM polled
+      UNION ALL SELECT contest, voters, registered, 'department', department FROM polled)
+JOIN nation USING (contest)
+GROUP BY contest, level, code HAVING sum(registered) > 0;
+
+CREATE TABLE area_share AS
+SELECT contest, level, code, bloc, sum(votes) AS votes, sum(valid) AS valid,
+       share_gap(sum(votes), sum(valid), any_value(share)) AS gap
+FROM (SELECT contest, bloc, votes, valid, 'commune' AS level, commune AS code FROM counted
+      UNION ALL SELECT contest, bloc, votes, valid, 'department', department FROM counted)
+JOIN nation_share USING (contest, bloc)
+GROUP BY contest, level, code, bloc;
+
+-- Every station of the roll at every past contest: the same code, and whether the electors agree to a fifth.
+CREATE TABLE link AS
+SELECT roll.station, roll.commune, roll.department, past.contest, past.kind, past.n,
+       p.station IS NOT NULL AS linked,
+       p.station IS NOT NULL
+           AND p.registered > 0
+           AND 5 * abs(p.registered - roll.registered) <= greatest(p.registered, roll.registered) AS agrees,
+       p.registered, p.voters
+FROM roll CROSS JOIN past LEFT JOIN polled p ON p.contest = past.contest AND p.station = roll.station;
+
+CREATE TABLE turnout AS
+SELECT link.station, link.contest, link.kind, link.n,
+       CASE WHEN link.registered > 0
+            THEN turnout_gap(link.voters, link.registered, nation.turnout) END AS own,
+       CASE WHEN agrees AND own IS NOT NULL THEN 'own' WHEN c.gap IS NOT NULL THEN 'commune'
+            WHEN d.gap IS NOT NULL THEN 'department' ELSE 'nation' END AS source,
+       coalesce(own, c.gap, d.gap, 0) AS plain,
+       coalesce(CASE WHEN agrees THEN own END, c.gap, d.gap, 0) AS witnessed
+FROM link JOIN nation USING (contest)
+LEFT JOIN area c ON c.contest = link.contest AND c.level = 'commune' AND c.code = link.commune
+LEFT JOIN area d ON d.contest = link.contest AND d.level = 'department' AND d.code = link.department;
+
+CREATE TABLE shares AS
+SELECT link.station, bloc.bloc, link.contest, link.kind, link.n,
+       share_gap(h.votes, h.valid, nation_share.share) AS own,
+       coalesce(own, c.gap, d.gap) AS plain,
+       coalesce(CASE WHEN agrees THEN own END, c.gap, d.gap) AS witnessed
+FROM link CROSS JOIN bloc
+LEFT JOIN nation_share ON nation_share.contest = link.contest AND nation_share.bloc = bloc.bloc
+LEFT JOIN counted h ON h.contest = link.contest AND h.station = link.station AND h.bloc = bloc.bloc
+LEFT JOIN area_share c
+    ON c.contest = link.contest AND c.level = 'commune' AND c.code = link.commune
+    AND c.bloc = bloc.bloc
+LEFT JOIN area_share d
+    ON d.contest = link.contest AND d.level = 'department' AND d.code = link.department
+    AND d.bloc = bloc.bloc;
+
+CREATE MACRO last_n() AS (SELECT max(n) FROM past);
+CREATE MACRO target_kind() AS (SELECT kind FROM target);
+CREATE MACRO first_round() AS (
+    SELECT p.contest FROM past p, target t
+    WHERE p.kind = t.kind AND p.round = 1 AND t.round > 1 AND t.held_on - p.held_on BETWEEN 1 AND 120);
+-- The last contest in which all who stand now stood somewhere; the last of all if there is none.
+CREATE MACRO complete_n() AS coalesce((
+    SELECT max(n) FROM (
+        SELECT n FROM past JOIN nation_share USING (contest)
+        WHERE bloc IN (SELECT bloc FROM offer)
+        GROUP BY n HAVING count(*) = (SELECT count(DISTINCT bloc) FROM offer))), last_n());
+"""
+
+AT_MEAN_WHERE_MISSING = """
+SELECT station, bloc, coalesce(any_value(plain) FILTER (n = {at}), avg(plain), 0) AS value
+FROM shares GROUP BY station, bloc
+"""
+OF_REFERENCE = "(SELECT n FROM past WHERE contest = getvariable('reference'))"
+
+RULES = {
+    "turnout_mean_deviation": "SELECT station, avg(plain) AS value FROM turnout GROUP BY station",
+    "turnout_same_kind": (
+        "SELECT station, plain AS value FROM turnout WHERE contest = getvariable('reference')"
+    ),
+    "turnout_last_round": "SELECT station, plain AS value FROM turnout WHERE n = last_n()",
+    "turnout_department_mean": """
+        SELECT station, logit(voters / d.registered) - logit(turnout) AS value
+        FROM area d JOIN nation USING (contest) JOIN roll ON roll.department = d.code
+        WHERE d.level = 'department' AND contest = getvariable('reference')""",
+    "share_mean_deviation": """
+        SELECT station, bloc, coalesce(avg(plain), 0) AS value FROM shares GROUP BY station, bloc""",
+    "share_same_kind": AT_MEAN_WHERE_MISSING.format(at=OF_REFERENCE),
+    "share_last_round": AT_MEAN_WHERE_MISSING.format(at="complete_n()"),
+}
+
+TURNOUT = {
+    "turnout_first_round": ("SELECT station, witnessed AS value FROM turnout WHERE contest = first_round()"),
+    "turnout_lag1": "SELECT station, witnessed AS value FROM turnout WHERE n = last_n()",
+    "turnout_lag2": "SELECT station, witnessed AS value FROM turnout WHERE n = last_n() - 1",
+    "turnout_kind_mean": """
+        SELECT station, avg(witnessed) AS value FROM turnout WHERE kind = target_kind() GROUP BY station""",
+    "turnout_other_mean": """
+        SELECT station, avg(witnessed) AS value FROM turnout WHERE kind <> target_kind() GROUP BY station""",
+    "turnout_spread": "SELECT station, stddev_pop(witnessed) AS value FROM turnout GROUP BY station",
+    "turnout_commune": """
+        SELECT station, avg(gap) AS value FROM roll JOIN area ON level = 'commune' AND code = commune
+        GROUP BY station""",
+    "turnout_department": """
+        SELECT station, avg(gap) AS value FROM roll JOIN area ON level = 'department' AND code = department
+        GROUP BY station""",
+}
+
+SWING = {
+    "share_first_round": (
+        "SELECT station, bloc, witnessed AS value FROM shares WHERE contest = first_round()"
+    ),
+    "share_lag1": "SELECT station, bloc, witnessed AS value FROM shares WHERE n = last_n()",
+    "share_kind_mean": """
+        SELECT station, bloc, avg(witnessed) AS value FROM shares WHERE kind = target_kind()
+        GROUP BY station, bloc""",
+    "share_spread": (
+        "SELECT station, bloc, stddev_pop(witnessed) AS value FROM shares GROUP BY station, bloc"
+    ),
+    "share_commune": """
+        SELECT station, bloc, avg(gap) AS value
+        FROM roll JOIN area_share ON level = 'commune' AND code = commune GROUP BY station, bloc""",
+    "share_department": """
+        SELECT station, bloc, avg(gap) AS value
+        FROM roll JOIN area_share ON level = 'department' AND code = department GROUP BY station, bloc""",
+    "swing_last": """
+        SELECT station, bloc, a.witnessed - b.witnessed AS value
+        FROM shares a JOIN shares b USING (station, bloc)
+        WHERE a.n = last_n() AND b.contest = getvariable('reference')""",
+    # A station's own counts where they can be told, even if the bloc did not stand there; else its commune's.
+    "reference_share": """
+        SELECT link.station, offer.bloc,
+               CASE WHEN agrees AND p.valid > 0 THEN own.votes / own.valid ELSE c.votes / c.valid END AS value
+        FROM link JOIN offer USING (station)
+        LEFT JOIN polled p ON p.contest = link.contest AND p.station = link.station
+        LEFT JOIN counted own
+            ON own.contest = link.contest AND own.station = link.station AND own.bloc = offer.bloc
+        LEFT JOIN area_share c
+            ON c.contest = link.contest AND c.level = 'commune' AND c.code = link.commune
+            AND c.bloc = offer.bloc
+        WHERE link.contest = getvariable('reference')""",
+}
+
+TERRITORY = {
+    "registered_log": "SELECT station, ln(greatest(1, registered)) AS value FROM roll",
+    "registered_growth": """
+        SELECT station, ln(greatest(1, roll.registered)) - ln(arg_max(link.registered, n)) AS value
+        FROM roll JOIN link USING (station) WHERE link.registered > 0 GROUP BY station, roll.registered""",
+    "commune_registered_log": """
+        SELECT station, ln(greatest(1, sum(registered) OVER (PARTITION BY commune))) AS value FROM roll""",
+    "commune_stations": "SELECT station, count(*) OVER (PARTITION BY commune) AS value FROM roll",
+    "history_depth": """
+        SELECT station, count(*) FILTER (agrees) / (SELECT count(*) FROM past) AS value
+        FROM link GROUP BY station""",
+    "history_source": """
+        SELECT station,
+               CASE WHEN bool_or(agrees) THEN 0
+                    WHEN any_value(commune) IN (SELECT code FROM area WHERE level = 'commune') THEN 1
+                    ELSE 2 END AS value
+        FROM link GROUP BY station""",
+}
+
+OFFER = {
+    "standing": """
+        SELECT roll.station, bloc.bloc, (offer.bloc IS NOT NULL)::INT AS value
+        FROM roll CROSS JOIN bloc
+        LEFT JOIN offer ON offer.station = roll.station AND offer.bloc = bloc.bloc""",
+    "blocs_standing": "SELECT station, count(*) AS value FROM offer GROUP BY station",
+    "strength_missing": """
+        WITH cast_then AS (
+            SELECT bloc, sum(votes) AS votes FROM counted
+            WHERE contest = getvariable('reference') GROUP BY bloc)
+        SELECT station, coalesce(sum(votes) FILTER (
+                   (station, bloc) NOT IN (SELECT (station, bloc) FROM offer)), 0) / sum(votes) AS value
+        FROM roll CROSS JOIN cast_then GROUP BY station""",
+}
+
+CONTEST = {
+    "later_round": "SELECT station, (round > 1)::INT AS value FROM roll, target",
+    "years_since_reference": """
+        SELECT station, (target.held_on - p.held_on) / 365.25 AS value
+        FROM roll, target, past p WHERE p.contest = getvariable('reference')""",
+    "reference_turnout": """
+        SELECT station, turnout AS value FROM roll, nation WHERE contest = getvariable('reference')""",
+}
+
+# The weights of contests: see _weights.
+TURNOUT_PRIOR = (
+    "SELECT station, sum(witnessed * weight) AS value FROM turnout JOIN weight USING (contest) GROUP BY ALL"
+)
+SHARE_PRIOR = """
+SELECT station, bloc, coalesce(sum(coalesce(witnessed, 0) * weight), 0) AS value
+FROM shares LEFT JOIN share_weight USING (contest, bloc) GROUP BY station, bloc
+"""
+
+
+def _averaged(keys: str, *parts: str) -> str:
+    """The mean of several features."""
+    union = " UNION ALL ".join(f"SELECT {keys}, value FROM ({part})" for part in parts)
+    return f"SELECT {keys}, avg(value) AS value FROM ({union}) GROUP BY {keys}"
+
+
+def _by_round(first: str, later: str) -> str:
+    """One query where the first round of the ballot is not known, another where it is."""
+    return (
+        f"SELECT * FROM ({first}) WHERE first_round() IS NULL "
+        f"UNION ALL SELECT * FROM ({later}) WHERE first_round() IS NOT NULL"
+    )
+
+
+TURNOUT_POOL = _by_round(
+    _averaged("station", TURNOUT_PRIOR, RULES["turnout_mean_deviation"], RULES["turnout_same_kind"]),
+    _averaged("station", TURNOUT_PRIOR, RULES["turnout_last_round"]),
+)
+SHARE_POOL = _by_round(
+    _averaged("station, bloc", SHARE_PRIOR, RULES["share_mean_deviation"], RULES["share_same_kind"]),
+    _averaged("station, bloc", SHARE_PRIOR, RULES["share_last_round"]),
+)
+PRIOR = {
+    "turnout_prior": TURNOUT_PRIOR,
+    "share_prior": SHARE_PRIOR,
+    "turnout_pool": TURNOUT_POOL,
+    "share_pool": SHARE_POOL,
+    "turnout_anchor": _by_round(TURNOUT_POOL, TURNOUT_PRIOR),
+    "share_anchor": _by_round(SHARE_POOL, SHARE_PRIOR),
+}
+
+ORACLE = RULES | TURNOUT | SWING | TERRITORY | OFFER | CONTEST | PRIOR
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo as published in ``country``, as ingested into ``core``, and as configured."""
+
+    country: Path
+    core: Path
+    config: TerritoryConfig
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    country, home = tmp_path_factory.mktemp("country"), tmp_path_factory.mktemp("oracle") / "home"
+    write_demo(country, n_stations=300)
+    config = load_territory("demo")
+    return Demo(country, ingest(Home(home), config, country, lambda _: None).folder, config)
+
+
+@pytest.fixture(scope="module")
+def matrix_of(demo: Demo) -> Callable[[str], FeatureMatrix]:
+    return functools.cache(lambda key: matrix(demo, demo.config.calendar, key))
+
+
+@pytest.fixture(scope="module")
+def oracle_of(demo: Demo) -> Callable[[str], duckdb.DuckDBPyConnection]:
+    return functools.cache(lambda key: oracle(demo, demo.config.calendar, key))
+
+
+def matrix(demo: Demo, calendar: Calendar, key: str) -> FeatureMatrix:
+    """What Isoloir makes of the demo."""
+    ledger = read_ledger(demo.core, calendar, demo.config.grouping("research"))
+    notice = ledger.notice(calendar[key])
+    assert notice is not None
+    return build(ledger.as_of(calendar[key].eve), notice, reference(calendar, key))
+
+
+def reference(calendar: Calendar, key: str) -> str:
+    found = calendar.reference_of(calendar[key])
+    assert found is not None
+    return found.key
+
+
+def oracle(demo: Demo, calendar: Calendar, key: str, corrupt: str = "") -> duckdb.DuckDBPyConnection:
+    """What SQL makes of the published files, ``corrupt`` done to them first."""
+    said = duckdb.connect(config={"threads": 1})
+    _calendar(said, demo.config, calendar)
+    files = {
+        "general": str(demo.country / "general_results.parquet"),
+        "candidates": str(demo.country / "candidats_results.parquet"),
+    }
+    for statement in duckdb.extract_statements(PUBLISHED):
+        said.execute(statement, {name: files[name] for name in statement.named_parameters})
+    _labels(said, demo.config, calendar)
+    said.execute(corrupt or "SELECT 1")
+    said.execute(f"SET VARIABLE target = '{key}'; SET VARIABLE reference = '{reference(calendar, key)}'")
+    said.execute(DERIVED)
+    _weights(said)
+    return said
+
+
+def _calendar(said: duckdb.DuckDBPyConnection, config: TerritoryConfig, calendar: Calendar) -> None:
+    said.execute(
+        "CREATE TABLE calendar (contest VARCHAR, kind VARCHAR, round INT, held_on DATE, known_on DATE,"
+        " offer_published BOOL, labels VARCHAR)"
+    )
+    said.executemany(
+        "INSERT INTO calendar VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                c.key,
+                c.kind,
+                c.round,
+                c.held_on,
+                c.results_known_on,
+                c.offer_published,
+                config.label_kind[c.key],
+            )
+            for c in calendar
+        ],
+    )
+
+
+def _labels(said: duckdb.DuckDBPyConnection, config: TerritoryConfig, calendar: Calendar) -> None:
+    blocs = config.grouping("research")
+    found = said.execute("SELECT DISTINCT contest, label FROM listed").fetchall()
+    code = {(key, label): blocs.code_of(calendar[key], label) for key, label in found}
+    assert all(c is not None and c >= 0 for c in code.values()), "all labels of the demo have a bloc"
+    said.execute("CREATE TABLE label (contest VARCHAR, label VARCHAR, bloc VARCHAR)")
+    said.executemany(
+        "INSERT INTO label VALUES (?, ?, ?)", [(*pair, blocs.blocs[c]) for pair, c in code.items()]
+    )
+    said.execute(
+        "CREATE TABLE bloc AS SELECT unnest($1) AS bloc, unnest($2) AS i",
+        [list(blocs.blocs), list(range(len(blocs.blocs)))],
+    )
+
+
+COVARIANCE = """
+SELECT $common + CASE WHEN a.kind = b.kind THEN $kind ELSE 0 END
+       + CASE WHEN a.kind = b.kind AND abs(a.held_on - b.held_on) <= 120 THEN $ballot ELSE 0 END
+       + $time * exp(-abs(a.held_on - b.held_on) / 365.25 / $scale)
+       + CASE WHEN a.contest = b.contest THEN $nugget ELSE 0 END
+FROM past a, {right} b WHERE list_contains($among, a.contest) {and_right} ORDER BY a.n {then_right}
+"""
+
+
+def _kriging(said: duckdb.DuckDBPyConnection, kernel: Kernel, among: list[str]) -> list[float]:
+    """K⁻¹k: the covariances by SQL, their solution by numpy."""
+    given = {**dataclasses.asdict(kernel), "among": among}
+    inside = COVARIANCE.format(
+        right="past", and_right="AND list_contains($among, b.contest)", then_right=", b.n"
+    )
+    towards = COVARIANCE.format(right="target", and_right="", then_right="")
+    K = np.array(said.execute(inside, given).fetchall()).reshape(len(among), len(among))
+    k = np.array(said.execute(towards, given).fetchall())[:, 0]
+    return [float(w) for w in np.linalg.solve(K, k)]
+
+
+def _weights(said: duckdb.DuckDBPyConnection) -> None:
+    """The prior's weights: for turnout of each contest, for shares of each in which the bloc stood."""
+    said.execute("CREATE TABLE weight (contest VARCHAR, weight DOUBLE)")
+    said.execute("CREATE TABLE share_weight (contest VARCHAR, bloc VARCHAR, weight DOUBLE)")
+    keys = [key for (key,) in said.execute("SELECT contest FROM past ORDER BY n").fetchall()]
+    weights = _kriging(said, TURNOUT_KERNEL, keys)
+    said.executemany("INSERT INTO weight VALUES (?, ?)", list(zip(keys, weights, strict=True)))
+    stood = said.execute(
+        "SELECT bloc, list(contest ORDER BY n) FROM"
+        " (SELECT DISTINCT bloc, contest, n FROM shares WHERE witnessed IS NOT NULL) GROUP BY bloc"
+    ).fetchall()
+    for bloc, among in stood:
+        rows = zip(among, [bloc] * len(among), _kriging(said, SHARES_KERNEL, among), strict=True)
+        said.executemany("INSERT INTO share_weight VALUES (?, ?, ?)", list(rows))
+
+
+def answer(said: duckdb.DuckDBPyConnection, query: str, *, per_bloc: bool) -> np.ndarray:
+    """What a query says of the roll's stations [S], or of each and each bloc [S × B]; NaN for nothing."""
+    rows, keys = ("roll CROSS JOIN bloc", "station, bloc") if per_bloc else ("roll", "station")
+    order = "station, i" if per_bloc else "station"
+    found = said.execute(
+        f"SELECT value::DOUBLE AS value FROM {rows} LEFT JOIN ({query}) f USING ({keys}) ORDER BY {order}"
+    ).fetchnumpy()["value"]
+    values = np.ma.filled(found.astype(np.float64), np.nan)
+    assert len(values) == said.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0], "one value each"
+    stations = said.execute("SELECT count(*) FROM roll").fetchall()[0][0]
+    return values.reshape(stations, -1) if per_bloc else values
+
+
+def from_sql(said: duckdb.DuckDBPyConnection, name: str) -> np.ndarray:
+    return answer(said, ORACLE[name], per_bloc=CATALOGUE[name].per_bloc)
+
+
+def from_matrix(made: FeatureMatrix, name: str) -> np.ndarray:
+    return made.per_bloc(name) if CATALOGUE[name].per_bloc else made.column(name)
+
+
+def agree(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.allclose(one, other, rtol=0, atol=1e-9, equal_nan=True))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_both_read_the_same_roll_and_the_same_past(
+    oracle_of: Callable[[str], duckdb.DuckDBPyConnection],
+    matrix_of: Callable[[str], FeatureMatrix],
+    target: str,
+) -> None:
+    made, said = matrix_of(target), oracle_of(target)
+    roll = said.execute("SELECT station, registered FROM roll ORDER BY station").fetchall()
+    stations = made.notice.stations.station_id.tolist()
+    assert roll == list(zip(stations, made.notice.registered.tolist(), strict=True))
+    past = said.execute("SELECT contest FROM past ORDER BY n").fetchall()
+    assert [key for (key,) in past] == list(made.past)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ORACLE)
+def test_sql_over_the_published_files_finds_the_same_feature(
+    oracle_of: Callable[[str], duckdb.DuckDBPyConnection],
+    matrix_of: Callable[[str], FeatureMatrix],
+    name: str,
+    target: str,
+) -> None:
+    expected, made = from_sql(oracle_of(target), name), from_matrix(matrix_of(target), name)
+    np.testing.assert_allclose(made, expected, rtol=0, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_share_of_a_department_is_the_same_where_the_bloc_stood(
+    oracle_of: Callable[[str], duckdb.DuckDBPyConnection],
+    matrix_of: Callable[[str], FeatureMatrix],
+    target: str,
+) -> None:
+    query = """
+        SELECT station, bloc, ln(votes / valid / share) AS value
+        FROM roll JOIN area_share ON level = 'department' AND code = department
+        JOIN nation_share USING (contest, bloc) WHERE contest = getvariable('reference')"""
+    expected = answer(oracle_of(target), query, per_bloc=True)
+    stood = ~np.isnan(expected)
+    made = from_matrix(matrix_of(target), "share_department_mean")
+    assert stood.any()
+    np.testing.assert_allclose(made[stood], expected[stood], rtol=0, atol=1e-9)
+
+
+def test_the_demo_has_pasts_of_stations_of_communes_and_of_departments(
+    oracle_of: Callable[[str], duckdb.DuckDBPyConnection],
+) -> None:
+    """Without this, a gap that is filled from the wrong place could pass all of the above."""
+    filled = {
+        source
+        for target in TARGETS
+        for (source,) in oracle_of(target).execute("SELECT DISTINCT source FROM turnout").fetchall()
+    }
+    assert filled >= {"own", "commune", "department"}
+    query = "SELECT count(*) FROM link WHERE linked AND NOT agrees"
+    assert all(oracle_of(target).execute(query).fetchall()[0][0] for target in TARGETS)
+
+
+IN_ONE_DEPARTMENT = "contest = '2017_pres_t1' AND department = (SELECT min(department) FROM polled)"
+CORRUPTIONS = {
+    "voters": (
+        f"UPDATE polled SET voters = valid WHERE {IN_ONE_DEPARTMENT}",
+        {"turnout_mean_deviation", "turnout_same_kind", "turnout_department_mean", "turnout_kind_mean"}
+        | {"turnout_spread", "turnout_commune", "turnout_department", "turnout_prior", "reference_turnout"},
+    ),
+    "registered": (
+        f"UPDATE polled SET registered = 2 * registered WHERE {IN_ONE_DEPARTMENT}",
+        {
+            "turnout_mean_deviation",
+            "turnout_same_kind",
+            "turnout_commune",
+            "history_depth",
+            "reference_share",
+        },
+    ),
+    "votes": (
+        "UPDATE listed SET votes = votes + 1 WHERE contest = '2017_pres_t1' AND label = '1'",
+        {"share_mean_deviation", "share_same_kind", "share_kind_mean", "share_spread", "share_commune"}
+        | {"share_department", "share_prior", "share_pool", "share_anchor", "swing_last", "reference_share"},
+    ),
+    "stations": (
+        f"DELETE FROM polled WHERE {IN_ONE_DEPARTMENT}",
+        {"turnout_same_kind", "history_depth", "share_same_kind", "reference_share"},
+    ),
+}
+"""What is done to one past contest of 2022_pres_t1, and features that SQL must then see otherwise."""
+
+
+@pytest.mark.parametrize("what", CORRUPTIONS)
+def test_the_oracle_contradicts_where_one_past_contest_was_corrupted(
+    demo: Demo, matrix_of: Callable[[str], FeatureMatrix], what: str
+) -> None:
+    """Without this, an oracle that says yes to everything would pass all of the above."""
+    corrupt, touched = CORRUPTIONS[what]
+    said, made = oracle(demo, demo.config.calendar, "2022_pres_t1", corrupt), matrix_of("2022_pres_t1")
+    differing = {name for name in ORACLE if not agree(from_sql(said, name), from_matrix(made, name))}
+    assert differing >= touched
+    assert differing.isdisjoint(TERRITORY.keys() - {"history_depth"} | OFFER.keys() | {"turnout_lag1"})
+
+
+def test_the_oracle_itself_sees_nothing_of_what_was_not_public(
+    demo: Demo, oracle_of: Callable[[str], duckdb.DuckDBPyConnection]
+) -> None:
+    """No result of the target or later, and of later contests not even their stations."""
+    corrupt = """
+        UPDATE polled SET voters = 0, valid = 0 WHERE contest >= '2022';
+        UPDATE listed SET votes = 7 WHERE contest >= '2022';
+        DELETE FROM polled WHERE contest >= '2022_pres_t2' OR contest LIKE '2022_legi%'"""
+    blind = oracle(demo, demo.config.calendar, "2022_pres_t1", corrupt)
+    seeing = oracle_of("2022_pres_t1")
+    assert [n for n in ORACLE if not agree(from_sql(blind, n), from_sql(seeing, n))] == []
+
+
+@pytest.mark.parametrize(("days", "seen"), [(13, True), (14, False)])
+def test_results_that_become_public_on_the_very_day_are_seen_by_neither(
+    demo: Demo, days: int, seen: bool
+) -> None:
+    """The second round is held 14 days after the first."""
+    calendar = Calendar(
+        demo.config.key,
+        tuple(
+            dataclasses.replace(c, results_after_days=days) if c.key == "2022_pres_t1" else c
+            for c in demo.config.calendar
+        ),
+    )
+    made, said = matrix(demo, calendar, "2022_pres_t2"), oracle(demo, calendar, "2022_pres_t2")
+    assert ("2022_pres_t1" in made.past) == seen
+    assert [n for n in ORACLE if not agree(from_sql(said, n), from_matrix(made, n))] == []
