@@ -68,10 +68,11 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The demo written, ingested and run once. Shared by all tests: they change nothing in it."""
     from isoloir.configs.load import load_scenario, load_territory
     from isoloir.domain.election import AsOf
+    from isoloir.pipelines.bench import Request, open_bench
     from isoloir.pipelines.demo import write_demo
     from isoloir.pipelines.home import Home
     from isoloir.pipelines.ingest import ingest
-    from isoloir.pipelines.run import Request, run
+    from isoloir.pipelines.run import run
 
     country, home = tmp_path_factory.mktemp("country"), tmp_path_factory.mktemp("run") / "home"
     write_demo(country, n_stations=300)
@@ -79,4 +80,5 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     ingest(Home(home), config, country, lambda _: None)
     target = config.calendar["2027_pres_t1"]
     request = Request(target, AsOf(target.held_on), load_scenario(config, "example"), "research")
-    return DemoRun(country, home, run(Home(home), config, request, None, lambda _: None).release)
+    bench = open_bench(Home(home), config, None, None)
+    return DemoRun(country, home, run(bench, request, lambda _: None).release)

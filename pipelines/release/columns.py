@@ -61,7 +61,7 @@ def score_columns(blocs: tuple[str, ...]) -> tuple[Column, ...]:
         _number("expected_voters", "count", "turnout_pred times registered"),
         *(column for bloc in blocs for column in _bloc_columns(bloc)),
         _text("reference_contest", "contest that swings are counted from", nullable=True),
-        _text("history", "exact, commune or department: the weakest source of its stations' past"),
+        _text("history", "exact, commune, department or none: the weakest source of its stations' past"),
         _text("flags", "what to be careful of, separated by spaces; empty if nothing"),
         _text("model_version", "what forecast turnout and shares"),
     )

@@ -8,35 +8,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isoloir.domain.forecast import Forecast, Scenario
+from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
-from isoloir.domain.panel import Panel
 from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
-from isoloir.models.history import COMMUNE, DEPARTMENT, EXACT
-from isoloir.models.intervals import Errors, band
+from isoloir.features.history import EXACT
+from isoloir.models.intervals import ALPHAS, Calibration, band
 
 from .columns import BOUNDS
 
 Floats = NDArray[np.float64]
-HISTORY = np.array(["exact", "commune", "department"])
+HISTORY = np.array(["exact", "commune", "department", "none"])
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """All that a release is made of: the question's notice and panel, the forecast and what it rests on."""
+class Published:
+    """All that a release is made of: the target's matrix, the forecast and what it rests on, the units."""
 
-    notice: Notice
-    panel: Panel
-    reference: int
+    matrix: FeatureMatrix
     forecast: Forecast
     scenario: Scenario
-    errors: list[Errors]
+    widths: Calibration
     units: Units
     grouping: str
     model_version: str
 
+    @property
+    def notice(self) -> Notice:
+        """The notice of the target."""
+        return self.matrix.notice
 
-def scores(s: Scored) -> pd.DataFrame:
+
+def scores(s: Published) -> pd.DataFrame:
     """One row per published unit, in order of unit_id, columns as declared in columns.py."""
     rows = np.flatnonzero(s.units.head >= 0)
     heads, unit = np.unique(s.units.head[rows], return_inverse=True)
@@ -51,16 +53,43 @@ def scores(s: Scored) -> pd.DataFrame:
     blocs = range(len(s.notice.blocs))
     votes = np.stack([summed(s.forecast.shares[:, b] * s.forecast.expected_valid) for b in blocs], axis=1)
     merged = Forecast(voters / np.maximum(registered, 1), votes / np.maximum(valid, 1e-9)[:, None], valid)
-    said = _facts(s, rows, heads, unit)
+    said, flags = _facts(s, rows, heads, unit), _flags(s, rows, heads, unit)
     said["registered"] = registered.astype(np.int32)
     said["turnout_pred"] = merged.turnout
     said["turnout_deviation_pp"] = (merged.turnout - s.scenario.turnout) * 100
     said["expected_voters"] = voters
-    return pd.DataFrame(said | _bounds(s, merged, said["registered"], reference_shares(s, unit, rows, count)))
+    then = reference_shares(s, unit, rows, count)
+    said["flags"] = [f"{a}{b}".strip() for a, b in zip(flags, _new(s, merged, then), strict=True)]
+    return pd.DataFrame(said | _bounds(s, merged, said["registered"], then))
+
+
+def _source(s: Published, rows: NDArray[np.intp], unit: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The weakest source of the past of a unit's stations [U]."""
+    source = np.zeros(int(unit.max(initial=-1)) + 1, np.intp)
+    np.maximum.at(source, unit, s.matrix.column("history_source")[rows].astype(np.intp))
+    return source
+
+
+def _flags(
+    s: Published, rows: NDArray[np.intp], heads: NDArray[np.intp], unit: NDArray[np.intp]
+) -> NDArray[np.object_]:
+    """What to be careful of [U], each word with a space after it."""
+    alone = s.notice.standing.sum(axis=1)[heads] == 1
+    flags = np.where(np.bincount(unit) > 1, "merged ", "").astype(object)
+    flags += np.where(alone, "one_bloc_stands ", "")
+    return np.asarray(flags + np.where(_source(s, rows, unit) > EXACT, "no_own_history ", ""))
+
+
+def _new(s: Published, merged: Forecast, then: Floats) -> NDArray[np.object_]:
+    """Why a swing is missing though the bloc stands: ``new_<bloc>``, it did not stand at the reference."""
+    out = np.full(len(then), "", dtype=object)
+    for b, bloc in enumerate(s.notice.blocs):
+        out += np.where((merged.shares[:, b] > 0) & np.isnan(then[:, b]), f"new_{bloc} ", "")
+    return out
 
 
 def _facts(
-    s: Scored, rows: NDArray[np.intp], heads: NDArray[np.intp], unit: NDArray[np.intp]
+    s: Published, rows: NDArray[np.intp], heads: NDArray[np.intp], unit: NDArray[np.intp]
 ) -> dict[str, object]:
     stations = s.notice.stations
     members = np.bincount(unit)
@@ -72,12 +101,7 @@ def _facts(
         shown[differs | (codes[heads] == "")] = None
         return shown
 
-    source = np.zeros(len(heads), np.intp)
-    np.maximum.at(source, unit, history_source(s.panel)[rows])
-    # Only for a large enough count is the offer's silence worth a word.
-    alone = s.notice.standing.sum(axis=1)[heads] == 1
-    flags = np.where(members > 1, "merged ", "").astype(object) + np.where(alone, "one_bloc_stands ", "")
-    flags += np.where(source > EXACT, "no_own_history", "")
+    source = _source(s, rows, unit)
     return {
         "unit_id": stations.station_id[heads],
         "unit_level": np.where(members > 1, "merged", "station"),
@@ -90,48 +114,33 @@ def _facts(
         "scenario": s.scenario.name,
         "level": s.scenario.level,
         "grouping": s.grouping,
-        "reference_contest": s.panel.contests[s.reference].key,
+        "reference_contest": s.matrix.reference.contest,
         "history": HISTORY[source],
-        "flags": [text.strip() for text in flags],
         "model_version": s.model_version,
     }
 
 
-def history_source(panel: Panel) -> NDArray[np.intp]:
-    """The best source of each station's past [S]: its own, its commune's or its department's."""
-    in_commune = (panel.communes.registered[panel.commune_row] > 0).any(axis=1)
-    return np.where(panel.same.any(axis=1), EXACT, np.where(in_commune, COMMUNE, DEPARTMENT))
-
-
-def reference_shares(s: Scored, unit: NDArray[np.intp], rows: NDArray[np.intp], count: int) -> Floats:
+def reference_shares(s: Published, unit: NDArray[np.intp], rows: NDArray[np.intp], count: int) -> Floats:
     """Each bloc's share at the reference contest [U × B] where it stood in all of the unit, else NaN.
 
-    From the members' own counts where the codes and the registered agree, else from their communes'.
+    The mean of the members' shares, weighted by the valid votes expected now.
     """
-    at, panel = s.reference, s.panel
-    own = (panel.same & panel.shares_known)[:, at]
-    commune_votes = panel.communes.votes[panel.commune_row, at]
-    commune_valid = panel.communes.valid_where[panel.commune_row, at]
-    share = np.where(
-        own[:, None],
-        panel.votes[:, at] / np.maximum(1, panel.valid[:, at])[:, None],
-        commune_votes / np.maximum(1, commune_valid),
-    )
-    stood = np.where(own[:, None], panel.standing[:, at], commune_valid > 0) & s.notice.standing
+    share = s.matrix.per_bloc("reference_share")
+    stood = ~np.isnan(share)
     weight = s.forecast.expected_valid[rows]
     total = np.maximum(np.bincount(unit, weight, count), 1e-9)
     out = np.full((count, share.shape[1]), np.nan)
     for b in range(share.shape[1]):
         missing = np.bincount(unit, ~stood[rows, b], count) > 0
-        mean = np.bincount(unit, share[rows, b] * weight, count) / total
+        mean = np.bincount(unit, np.nan_to_num(share[rows, b]) * weight, count) / total
         out[:, b] = np.where(missing, np.nan, mean)
     return out
 
 
-def _bounds(s: Scored, merged: Forecast, registered: object, then: Floats) -> dict[str, Floats]:
+def _bounds(s: Published, merged: Forecast, registered: object, then: Floats) -> dict[str, Floats]:
     out = {}
     counts = np.asarray(registered, dtype=np.int32)
-    bands = {alpha: band(merged, counts, s.errors, alpha) for alpha in (0.1, 0.5)}
+    bands = {alpha: band(merged, counts, s.widths, alpha) for alpha in ALPHAS}
     for end, alpha, side in BOUNDS:
         out[f"turnout_{end}"] = bands[alpha].turnout_lo if side == "lower" else bands[alpha].turnout_hi
     for b, bloc in enumerate(s.notice.blocs):
@@ -144,7 +153,7 @@ def _bounds(s: Scored, merged: Forecast, registered: object, then: Floats) -> di
     return out
 
 
-def unit_table(s: Scored) -> pd.DataFrame:
+def unit_table(s: Published) -> pd.DataFrame:
     """Every station of the roll, and the unit that it is published in."""
     ids = s.notice.stations.station_id
     named = ids[np.maximum(s.units.head, 0)].astype(object)

@@ -13,11 +13,11 @@ from isoloir.pipelines.home import set_in_place, write_json, write_text
 from isoloir.pipelines.sources.tables import sha256_of
 
 from .columns import AGGREGATE_COLUMNS, UNIT_COLUMNS, Column, schema_of, score_columns
-from .scores import Scored, aggregates, counted, scores, unit_table
+from .scores import Published, aggregates, counted, scores, unit_table
 from .verify import verify
 
 
-def publish(scored: Scored, manifest: dict[str, object], card: str, final: Path) -> Path:
+def write_release(published: Published, manifest: dict[str, object], card: str, final: Path) -> Path:
     """Write the release ``final`` and point ``current`` beside it at it; its path.
 
     Nothing is in place before all files were written and verified. An existing release is never changed.
@@ -26,13 +26,13 @@ def publish(scored: Scored, manifest: dict[str, object], card: str, final: Path)
         key: str(manifest[key]) for key in ("schema_version", "territory", "target", "release_id", "licence")
     }
     with set_in_place(final) as aside:
-        table = scores(scored)
-        blocs = scored.notice.blocs
+        table = scores(published)
+        blocs = published.notice.blocs
         _write(table, score_columns(blocs), aside / "scores.parquet", said)
-        _write(unit_table(scored), UNIT_COLUMNS, aside / "units.parquet", said)
-        areas = aggregates(table, blocs, scored.scenario.valid_rate)
+        _write(unit_table(published), UNIT_COLUMNS, aside / "units.parquet", said)
+        areas = aggregates(table, blocs, published.scenario.valid_rate)
         _write(areas, AGGREGATE_COLUMNS, aside / "aggregates.parquet", said)
-        write_json(aside / "audit.json", _audit(scored, table, manifest))
+        write_json(aside / "audit.json", _audit(published, table, manifest))
         write_text(aside / "model_card.md", card)
         files = {p.name: {"sha256": sha256_of(p), "bytes": p.stat().st_size} for p in sorted(aside.iterdir())}
         write_json(aside / "manifest.json", manifest | {"files": files, "blocs": list(blocs)})
@@ -55,13 +55,13 @@ def _write(table: pd.DataFrame, columns: tuple[Column, ...], path: Path, said: d
     pq.write_table(arrow.replace_schema_metadata(said), path, compression="zstd")
 
 
-def _audit(scored: Scored, table: pd.DataFrame, manifest: dict[str, object]) -> dict[str, object]:
+def _audit(published: Published, table: pd.DataFrame, manifest: dict[str, object]) -> dict[str, object]:
     return {
         "policy": manifest["policy"],
-        "stations": counted(scored.units, scored.notice.registered),
+        "stations": counted(published.units, published.notice.registered),
         "published_units": len(table),
         "smallest_unit_registered": int(table["registered"].min()),
         "personal_columns": [],
         "covers_registered": int(table["registered"].sum()),
-        "roll_registered": int(scored.notice.registered.sum()),
+        "roll_registered": int(published.notice.registered.sum()),
     }

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from isoloir.configs.load import load_territory
-from isoloir.models.baselines import RULES
+from isoloir.models.registry import RULE_NAMES
 from isoloir.pipelines.backtest import Backtest, backtest
-from isoloir.pipelines.core import read_ledger
+from isoloir.pipelines.bench import open_bench
 from isoloir.pipelines.home import Home
 
 DEMO = load_territory("demo")
@@ -27,9 +27,7 @@ def said(_: str) -> None:
 
 
 def backtested(home: Home, targets: list[str]) -> Backtest:
-    blocs = DEMO.grouping(None)
-    ledger = read_ledger(home.current_core("demo"), DEMO.calendar, blocs)
-    return backtest(home, DEMO, ledger, targets, blocs.grouping, said)
+    return backtest(open_bench(home, DEMO, None, None), targets, said)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def test_every_station_with_electors_has_a_row_per_model_and_level(
         )
         of_target = predictions[predictions["target"] == target]
         groups = {key: set(part["station_id"]) for key, part in of_target.groupby(["model", "level"])}
-        assert set(groups) == {(m, v) for m in ("champion", *RULES) for v in ("given", "carried")}
+        assert set(groups) == {(m, v) for m in ("champion", *RULE_NAMES) for v in ("given", "carried")}
         assert all(stations == wanted for stations in groups.values())
 
 
@@ -84,7 +82,7 @@ def test_turnout_errors_of_the_scorecard_are_those_of_plain_sql(demo_run: Any, d
     card = card[(card["metric"] == "turnout_mae_pp") & (card["stratum"] == "all")]
     card = card[card["model"] != "noise_floor"]
     both = card.merge(again, on=["target", "model", "level"], validate="1:1")
-    assert len(both) == len(card) == len(again) == 2 * 2 * (1 + len(RULES))
+    assert len(both) == len(card) == len(again) == 2 * 2 * (1 + len(RULE_NAMES))
     np.testing.assert_allclose(both["value"], both["mae"], rtol=1e-9)
 
 

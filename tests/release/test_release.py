@@ -18,12 +18,13 @@ import pytest
 from isoloir.configs.load import load_scenario, load_territory
 from isoloir.domain.election import AsOf
 from isoloir.domain.errors import ReleaseError
+from isoloir.pipelines.bench import Request, open_bench
 from isoloir.pipelines.demo import PLANTED_NAMES
 from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import ingest
 from isoloir.pipelines.release.columns import score_columns
 from isoloir.pipelines.release.verify import verify
-from isoloir.pipelines.run import Ran, Request, run
+from isoloir.pipelines.run import Ran, run
 
 DEMO = load_territory("demo")
 BLOCS = ("red", "green", "blue", "gold", "grey")
@@ -37,7 +38,7 @@ def said(_: str) -> None:
 def ran(home: Path, target: str = "2027_pres_t1", scenario: str = "example") -> Ran:
     contest = DEMO.calendar[target]
     request = Request(contest, AsOf(contest.held_on), load_scenario(DEMO, scenario), "research")
-    return run(Home(home), DEMO, request, None, said)
+    return run(open_bench(Home(home), DEMO, None, None), request, said)
 
 
 def manifest_of(release: Path) -> dict[str, Any]:

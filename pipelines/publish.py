@@ -1,0 +1,148 @@
+"""Publish a scored target: partition into units, tables, manifest; verified, then put in place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from isoloir.configs.load import config_digest, load_release
+from isoloir.domain.bloc import unspoken
+from isoloir.domain.privacy import WITHHELD, Floors, Units, partition
+from isoloir.models.saved import Mark
+
+from .bench import Bench
+from .release.scores import Published
+from .release.verify import verify
+from .release.writer import point, write_release
+from .score import Scored
+from .store import code_digest, stamp
+from .train import Plan, commit
+
+Say = Callable[[str], None]
+
+
+def release_id(bench: Bench, score_digest: str) -> str:
+    """The id of a release: 12 hex of the digest of the forecast, the policy and the code that writes it."""
+    code = code_digest("pipelines.publish")
+    return stamp(code, score_digest, config_digest(load_release(bench.overlay)), bench.config.not_scored)[:12]
+
+
+def release_folder(bench: Bench, target: str, score_digest: str) -> Path:
+    """Where the release lies, or will."""
+    return bench.home.folder("releases", bench.key, target) / release_id(bench, score_digest)
+
+
+def standing_release(final: Path) -> bool:
+    """Whether the release is there, verified again, and made the current one."""
+    if not (final / "manifest.json").is_file():
+        return False
+    verify(final)
+    point(final)
+    return True
+
+
+def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
+    """Write the release, or find it; its path. Nothing is in place before all of it was verified."""
+    notice = scored.matrix.notice
+    final = release_folder(bench, notice.contest.key, scored.digest)
+    if standing_release(final):
+        return final
+    say("writing the release")
+    policy = load_release(bench.overlay)
+    floors = Floors(policy.min_registered, policy.min_valid)
+    no_place = np.isin(notice.stations.station_id, np.array(bench.config.not_scored, dtype=np.str_))
+    units = partition(notice.stations, notice.registered, scored.forecast.expected_valid, no_place, floors)
+    published = Published(
+        scored.matrix,
+        scored.forecast,
+        scored.scenario,
+        scored.turnout.calibration,
+        units,
+        f"{bench.blocs.grouping}@{bench.blocs.version}",
+        scored.model_version,
+    )
+    manifest = _manifest(bench, plan, scored, units) | {
+        "release_id": final.name,
+        "schema_version": policy.schema_version,
+        "policy": {"version": policy.policy_version, **asdict(floors)},
+    }
+    return write_release(published, manifest, model_card(plan, scored), final)
+
+
+def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[str, object]:
+    notice, scenario = scored.matrix.notice, scored.scenario
+    inputs = json.loads((bench.core / "ingest.json").read_text(encoding="utf-8"))["inputs"]
+    return {
+        "territory": bench.key,
+        "target": notice.contest.key,
+        "held_on": notice.contest.held_on.isoformat(),
+        "as_of": plan.request.as_of.day.isoformat(),
+        "grouping": f"{bench.blocs.grouping}@{bench.blocs.version}",
+        "licence": bench.config.source.licence,
+        "attribution": bench.config.source.attribution,
+        "scenario": asdict(scenario)
+        | {"shares": dict(zip(notice.blocs, scenario.shares.tolist(), strict=True))},
+        "roll_from": notice.roll_from,
+        "offer_from": notice.offer_from,
+        "reference_contest": scored.matrix.reference.contest,
+        "roll_registered": int(notice.registered.sum()),
+        "withheld_registered": int(notice.registered[units.status == WITHHELD].sum()),
+        "stations": len(notice.stations),
+        "champion": {"turnout": scored.turnout.model.name, "swing": scored.swing.model.name},
+        "mlflow": scored.registered,
+        "learned_from": scored.turnout.contests,
+        "calibrated_on": scored.turnout.calibration.contests,
+        "measured": {m.quantity: [asdict(mark) for mark in m.record] for m in (scored.turnout, scored.swing)},
+        "past": scored.matrix.past,
+        "no_bloc_in": unspoken(bench.blocs, (r.contest for r in bench.ledger.records)),
+        "first_rounds_hidden": plan.hidden.first_rounds,
+        "config_digest": config_digest(bench.config),
+        "inputs": inputs,
+        "git_commit": commit(),
+    }
+
+
+def model_card(plan: Plan, scored: Scored) -> str:
+    """A page on what forecast this, how well it did before, and what it must not be used for."""
+    notice, scenario, turnout, swing = scored.matrix.notice, scored.scenario, scored.turnout, scored.swing
+    lines = [
+        f"# {notice.contest.key}: model card",
+        "",
+        f"Turnout by `{turnout.model.name}`, shares by `{swing.model.name}`, chosen by least mean regret at "
+        f"{len(turnout.record)} earlier contest(s).",
+        f"National figures: {scenario.name} ({scenario.level}), source: {scenario.source}.",
+        f"Roll: {notice.roll_from}. Offer: {notice.offer_from}. Swing is counted from "
+        f"{scored.matrix.reference.contest}.",
+        "Intervals are local: they hold the national figures for given, and are calibrated on "
+        f"{len(turnout.calibration.contests)} earlier contest(s).",
+    ]
+    if plan.hidden.first_rounds:
+        lines.append(
+            "The first round is not known yet: second rounds were learnt from with their first hidden."
+        )
+    for title, record in (("turnout error, pp", turnout.record), ("votes misallocated, %", swing.record)):
+        lines += [
+            "",
+            f"| earlier target | {title} | least of any candidate | 90 % interval held |",
+            "|---|---|---|---|",
+        ]
+        lines += [_row(mark) for mark in record]
+    lines += [
+        "",
+        "Each earlier target was forecast from what was public before it, by the champion of then, the "
+        "national figures given. Turnout errors are mean absolute ones weighted by registered electors; "
+        "votes misallocated are half the sum of the blocs' absolute errors, weighted by valid votes.",
+        "",
+        "Not for: messages or advertisements to persons, or linking to a list of persons. See the README.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(mark: Mark) -> str:
+    covered = "–" if mark.coverage90 != mark.coverage90 else f"{mark.coverage90:.0%}"
+    return f"| {mark.contest} | {mark.error:.2f} | {mark.least:.2f} | {covered} |"

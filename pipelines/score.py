@@ -1,0 +1,142 @@
+"""Score a target: its champion from the registry, moved to the scenario; kept inside, station by station."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from isoloir.domain.errors import MissingInputError, UsageError
+from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
+from isoloir.models.backtest import level_carried
+from isoloir.models.reconcile import combined
+from isoloir.models.saved import SavedModel, from_files
+
+from .bench import Bench, Request
+from .home import set_in_place
+from .matrices import built
+from .store import code_digest, stamp
+from .tracking import Registered
+from .train import QUANTITIES, Plan, champion_of
+
+FORECAST = "forecast.parquet"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A kept forecast of every station: matrix, scenario, the two models as registered, digest."""
+
+    matrix: FeatureMatrix
+    forecast: Forecast
+    scenario: Scenario
+    turnout: SavedModel
+    swing: SavedModel
+    registered: dict[str, str]
+    digest: str
+
+    @property
+    def model_version(self) -> str:
+        """What forecast turnout and shares, and the digest of the training."""
+        return f"{self.turnout.model.name}+{self.swing.model.name}@{self.registered['train_digest']}"
+
+
+def score_digest(bench: Bench, plan: Plan, train_digest: str) -> str:
+    """The digest of a forecast: the training, the matrix and the scenario that it is made from."""
+    code = code_digest("pipelines.score")
+    return stamp(code, bench.grouping, plan.target.digest, train_digest, plan.request.scenario)
+
+
+def score(bench: Bench, plan: Plan, say: Say) -> Scored:
+    """The forecast by the champion of the target, made if it is not kept in home's forecasts/ yet.
+
+    LeakageError where the champion has seen too much, MissingInputError where the target was not trained for.
+    """
+    found = _registered(bench, plan)
+    turnout, swing = (from_files(f.files) for f in found)
+    final = _folder(bench, plan, found)
+    if not (final / FORECAST).is_file():
+        say(f"scoring {plan.request.target.key}")
+        matrix = built(bench, plan.target, say)
+        scenario = scenario_of(plan.request, matrix)
+        a, b = (m.model.predict(matrix, scenario) for m in (turnout, swing))
+        with set_in_place(final) as aside:
+            _write(combined(a.turnout, b.shares, matrix.notice, scenario), matrix, aside)
+    return scored(bench, plan)
+
+
+def scored(bench: Bench, plan: Plan) -> Scored:
+    """The kept forecast; MissingInputError where :func:`score` has not made it."""
+    found = _registered(bench, plan)
+    final, target = _folder(bench, plan, found), plan.request.target
+    if not (final / FORECAST).is_file():
+        raise MissingInputError(
+            f"{target.key} was not scored under this scenario",
+            remedy=f"isoloir score {bench.key} --target {target.key}, with the same --scenario",
+        )
+    turnout, swing = (from_files(f.files) for f in found)
+    matrix = built(bench, plan.target, lambda _: None)
+    names = {q: f"{f.name}/{f.version}" for q, f in zip(QUANTITIES, found, strict=True)}
+    return Scored(
+        matrix,
+        _read(final, bench),
+        scenario_of(plan.request, matrix),
+        turnout,
+        swing,
+        names | {"train_digest": found[0].tags["train_digest"]},
+        final.name,
+    )
+
+
+def _registered(bench: Bench, plan: Plan) -> list[Registered]:
+    target, found = plan.request.target, champion_of(bench, plan)
+    if len({f.tags["train_digest"] for f in found}) > 1 or found[0].tags["grouping"] != plan.grouping:
+        raise UsageError(
+            f"the registered champion of {target.key} is of another grouping or training",
+            remedy=f"isoloir train {bench.key} --target {target.key} with the same --grouping",
+        )
+    return found
+
+
+def _folder(bench: Bench, plan: Plan, found: list[Registered]) -> Path:
+    digest = score_digest(bench, plan, found[0].tags["train_digest"])
+    return bench.home.folder("forecasts", bench.key, plan.request.target.key) / digest
+
+
+def scenario_of(request: Request, matrix: FeatureMatrix) -> Scenario:
+    """The stated scenario; else the reference's figures, carried: never those of a contest already held."""
+    spec = request.scenario
+    carried = level_carried(matrix)
+    if spec is None:
+        return carried
+    shares = np.array([spec.share_of(b) for b in matrix.notice.blocs])
+    rate = carried.valid_rate if spec.blank_null_rate is None else 1 - spec.blank_null_rate
+    return Scenario(
+        spec.name,
+        "given",
+        spec.source,
+        carried.turnout if spec.turnout is None else spec.turnout,
+        shares if spec.shares else carried.shares,
+        rate,
+    )
+
+
+def _write(forecast: Forecast, matrix: FeatureMatrix, folder: Path) -> None:
+    columns = {
+        "station_id": pa.array(matrix.notice.stations.station_id),
+        "turnout": pa.array(forecast.turnout),
+        "expected_valid": pa.array(forecast.expected_valid),
+    }
+    for b, bloc in enumerate(matrix.notice.blocs):
+        columns[f"share_{bloc}"] = pa.array(np.ascontiguousarray(forecast.shares[:, b]))
+    pq.write_table(pa.table(columns), folder / FORECAST, compression="zstd")
+
+
+def _read(folder: Path, bench: Bench) -> Forecast:
+    table = pq.read_table(folder / FORECAST)
+    shares = np.stack([table[f"share_{b}"].to_numpy() for b in bench.blocs.blocs], axis=1)
+    return Forecast(table["turnout"].to_numpy(), shares, table["expected_valid"].to_numpy())

@@ -1,0 +1,229 @@
+"""Train for one target: judge every candidate at earlier targets, fit the champion, keep it in MLflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from isoloir.configs.load import config_digest
+from isoloir.domain.errors import LeakageError, MissingInputError
+from isoloir.domain.forecast import FeatureMatrix
+from isoloir.models.backtest import Fold, champion_at, past_errors, past_forecasts
+from isoloir.models.intervals import band, calibrate
+from isoloir.models.registry import candidates
+from isoloir.models.saved import Mark, Quantity, SavedModel, to_files
+from isoloir.models.scorecard import coverage, noise_floor, turnout_error_pp, votes_misallocated
+from isoloir.models.selection import Champion, choose
+
+from .bench import Bench, Request, offer_of
+from .folds import fold_digest, folds_of, learned, plan_lessons, training_set
+from .matrices import Hidden, MatrixPlan, built, hiding, plan_matrix
+from .notices import notice_of
+from .plots import coverage_picture, errors_picture
+from .store import code_digest, stamp
+from .tracking import ModelFiles, Registered, TrainingRun, champion, log_training
+
+CHAMPION = "champion"
+QUANTITIES: tuple[Quantity, Quantity] = ("turnout", "swing")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What training and scoring of a target rest on, by digest; nothing is built yet."""
+
+    request: Request
+    hidden: Hidden
+    target: MatrixPlan
+    lessons: tuple[MatrixPlan, ...]
+    grouping: str
+    digest: str
+
+
+def plan_training(bench: Bench, request: Request) -> Plan:
+    """The plan of a target; MissingInputError where nothing was public before it."""
+    hidden = hiding(bench, request.target, request.as_of)
+    notice = notice_of(bench.ledger, request.target, request.as_of, bench.blocs, offer_of(bench, request))
+    target = plan_matrix(bench, notice, request.as_of, hidden)
+    if target is None:
+        raise MissingInputError(
+            f"nothing was public before {request.target.key}", remedy="ingest earlier contests"
+        )
+    lessons = plan_lessons(bench, request.cut, hidden)
+    if not any(r.shares_known.any() for r in target.past.records):
+        raise MissingInputError(
+            f"grouping {bench.blocs.grouping} knows no share of any contest before {request.target.key}",
+            remedy="choose another --grouping, or ingest a contest that it speaks of",
+        )
+    code = code_digest("pipelines.train")
+    folds = [fold_digest(bench, p, lessons) for p in lessons]
+    known = [(c, bench.sha256[c.key]) for c in target.past.contests]
+    digest = stamp(code, request.target, request.cut, bench.settings, bench.grouping, folds, known)
+    return Plan(request, hidden, target, lessons, bench.grouping, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The two fitted models of a target, the chosen champion, and the folds that it was chosen on."""
+
+    turnout: SavedModel
+    swing: SavedModel
+    champion: Champion
+    folds: tuple[Fold, ...]
+
+
+def build(bench: Bench, plan: Plan, say: Say) -> FeatureMatrix:
+    """Every matrix of the plan, the target's own returned."""
+    for lesson in plan.lessons:
+        built(bench, lesson, say)
+    return built(bench, plan.target, say)
+
+
+def train(bench: Bench, plan: Plan, say: Say) -> Trained:
+    """Choose the champion at earlier targets, calibrate on its errors there, fit it on all of them."""
+    cut, target = plan.request.cut, plan.request.target
+    past = learned(bench, plan.lessons, cut, say)
+    folds = folds_of(bench, past, say)
+    chosen = choose([f.judgement for f in folds], target)
+    say(f"champion: {chosen.turnout} for turnout, {chosen.shares} for shares")
+    widths = calibrate(past_errors(folds), len(bench.blocs.blocs))
+    training = training_set(target, cut, past)
+    models = {m.name: m for m in candidates(bench.settings)}
+    national = built(bench, plan.target, say).reference
+    contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *widths.contests]))
+
+    records = records_of(folds)
+
+    def saved(quantity: Quantity, name: str) -> SavedModel:
+        model = models[name].fit(training)
+        return SavedModel(
+            quantity, model, target, bench.blocs.blocs, national, widths, contests, records[quantity]
+        )
+
+    return Trained(saved("turnout", chosen.turnout), saved("swing", chosen.shares), chosen, folds)
+
+
+def records_of(folds: Sequence[Fold]) -> dict[Quantity, tuple[Mark, ...]]:
+    """How each fold's champion did, its bands calibrated on the folds that were public before it."""
+    turnout: list[Mark] = []
+    swing: list[Mark] = []
+    for fold, forecast in zip(folds, past_forecasts(folds), strict=True):
+        contest, blocs = fold.outcomes.contest, fold.outcomes.votes.shape[1]
+        earlier = [f for f in folds if fold.cut.sees(f.outcomes.contest.results_known_on)]
+        bounds = band(forecast, fold.outcomes.registered, calibrate(past_errors(earlier), blocs))
+        card = coverage(CHAMPION, "given", 0.1, bounds, fold.outcomes)
+        held = card[card["stratum"] == "all"].set_index("metric")["value"]
+        for marks, errors, error, metric in (
+            (
+                turnout,
+                fold.judgement.turnout,
+                turnout_error_pp(forecast, fold.outcomes),
+                "turnout_coverage90",
+            ),
+            (swing, fold.judgement.shares, votes_misallocated(forecast, fold.outcomes), "share_coverage90"),
+        ):
+            covered = float(held[metric]) if earlier else float("nan")
+            marks.append(Mark(contest.key, error, min(errors.values()), covered))
+    return {"turnout": tuple(turnout), "swing": tuple(swing)}
+
+
+def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:
+    """Log the training in MLflow and register its two models; the version of each."""
+    inputs = json.loads((bench.core / "ingest.json").read_text(encoding="utf-8"))["inputs"]
+    card = scorecard_of(bench.key, trained.folds)
+    used = [*(p.contest for p in plan.lessons), *plan.target.past.contests]
+    newest = max(contest.results_known_on for contest in used)
+    request = plan.request
+    run = TrainingRun(
+        territory=bench.key,
+        target=request.target.key,
+        as_of=request.cut.day,
+        grouping=bench.grouping,
+        params=_params(bench, trained),
+        metrics=metrics_of(card),
+        tags={
+            "train_digest": plan.digest,
+            "champion": f"{trained.champion.turnout}+{trained.champion.shares}",
+            "newest_known_on": newest.isoformat(),
+            "config_digest": config_digest(bench.config),
+            "git_commit": commit() or "unknown",
+            "first_rounds_hidden": str(plan.hidden.first_rounds).lower(),
+            **{f"input.{i['file']}": i["sha256"] for i in inputs},
+        },
+        texts={"champion.json": json.dumps(_told(trained.champion), indent=1, sort_keys=True)},
+        tables={"scorecard": card},
+        pictures={"errors.png": errors_picture(card), "coverage.png": coverage_picture(card)},
+        models=tuple(
+            ModelFiles(m.quantity, to_files(m), m.inputs, m.outputs) for m in (trained.turnout, trained.swing)
+        ),
+    )
+    return log_training(bench.home.path, run).versions
+
+
+def metrics_of(card: pd.DataFrame) -> dict[str, float]:
+    """The scorecard's known values by ``<target>.<metric>.<model>``."""
+    known = card.dropna(subset="value")
+    names = known["target"] + "." + known["metric"] + "." + known["model"]
+    return dict(zip(names.tolist(), known["value"].astype(float).tolist(), strict=True))
+
+
+def _told(chosen: Champion) -> dict[str, object]:
+    return {"turnout": chosen.turnout, "swing": chosen.shares, "judged_at": chosen.judged_at}
+
+
+def _params(bench: Bench, trained: Trained) -> dict[str, str]:
+    said = {"champion.turnout": trained.champion.turnout, "champion.swing": trained.champion.shares}
+    for name, settings in (("turnout", bench.settings.turnout), ("swing", bench.settings.swing)):
+        said[f"{name}.features"] = ",".join(settings.features)
+        said[f"{name}.trees"] = str(settings.trees)
+        said |= {f"{name}.{k}": str(v) for k, v in settings.params.items()}
+    for saved in (trained.turnout, trained.swing):
+        said[f"{saved.quantity}.shrink"] = str(getattr(saved.model, "shrink", ""))
+    return said
+
+
+def scorecard_of(territory: str, folds: tuple[Fold, ...]) -> pd.DataFrame:
+    """The long scorecard of earlier targets, level given: each one's champion, the candidates, the floor."""
+    rows = []
+    for fold in folds:
+        judgement, at = fold.judgement, champion_at(fold, folds)
+        floors = dict(zip(("turnout_mae_pp", "votes_misallocated"), noise_floor(fold.outcomes), strict=True))
+        for metric, errors, chosen in (
+            ("turnout_mae_pp", judgement.turnout, at.turnout),
+            ("votes_misallocated", judgement.shares, at.shares),
+        ):
+            said = {CHAMPION: errors[chosen], "noise_floor": floors[metric], **errors}
+            rows += [
+                (territory, judgement.contest.key, m, "given", metric, "all", v) for m, v in said.items()
+            ]
+    columns = ["territory", "target", "model", "level", "metric", "stratum", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def commit() -> str | None:
+    """The commit of the code, where it runs from a checkout."""
+    here = Path(__file__).parent
+    said = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return said.stdout.strip() or None
+
+
+def champion_of(bench: Bench, plan: Plan) -> list[Registered]:
+    """The registered champions of the target, turnout and swing."""
+    target, cut = plan.request.target, plan.request.cut
+    return [champion(bench.home.path, bench.key, q, target.key, cut) for q in QUANTITIES]
+
+
+def trained_before(bench: Bench, plan: Plan) -> bool:
+    """Whether the registered champion of the target is what this plan would train."""
+    try:
+        found = champion_of(bench, plan)
+    except (MissingInputError, LeakageError):
+        return False
+    return all(f.tags["train_digest"] == plan.digest for f in found)
