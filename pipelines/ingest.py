@@ -61,9 +61,20 @@ def ingest(
     the day to note as that of reading (None: this one, UTC).
     """
     sweep(home.folder("raw"))
+    return _take_in(home, config, _originals(config, directory), say, today)
+
+
+def ingested_before(home: Home, config: TerritoryConfig, directory: Path) -> Ingested | None:
+    """What an earlier ingest of the same bytes came to, made the current one; None if there was none."""
+    originals = _originals(config, directory)
+    if not _is_done(home, config, {o.path.name: o.sha256 for o in originals}):
+        return None
+    return _take_in(home, config, originals, lambda _: None, None)
+
+
+def _originals(config: TerritoryConfig, directory: Path) -> list[Original]:
     paths = [tables.locate(directory, declared.file) for declared, _ in _declared(config)]
-    originals = [Original(p, str(p.resolve()), sha256_of(p), p.stat().st_size) for p in paths]
-    return _take_in(home, config, originals, say, today)
+    return [Original(p, str(p.resolve()), sha256_of(p), p.stat().st_size) for p in paths]
 
 
 def ingest_published(

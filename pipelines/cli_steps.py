@@ -1,0 +1,283 @@
+"""The commands that take the way from published results to a release, each step by itself or all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isoloir.domain.errors import UsageError
+
+from .cli_options import (
+    DEFAULT_HOME,
+    Asked,
+    AsOfOption,
+    ConfigsOption,
+    GroupingOption,
+    HomeOption,
+    JsonOption,
+    Manner,
+    QuietOption,
+    ScenarioOption,
+    TargetOption,
+    Territory,
+    bench_of,
+    opened,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def ingest(
+    territory: Territory,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder with the publisher's files, read in place.")
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the files from their publisher; deleted once read.")
+    ] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(envvar="ISOLOIR_MIRROR", help="With --download: the address of a folder to fetch from."),
+    ] = None,
+) -> None:
+    """Read published results, check them, and keep the counts without any name."""
+    if (source is None) != download:
+        raise UsageError(
+            "the files come either from a folder or from their publisher",
+            remedy=f"isoloir ingest {territory} --from DIR, or isoloir ingest {territory} --download",
+        )
+    from isoloir.pipelines.flows.ingest import ingest_flow, ingest_published_flow
+    from isoloir.pipelines.ingest import ingested_before
+
+    kept, config = opened(territory, home, configs)
+    manner = Manner(quiet, as_json)
+    with manner.progress(3) as say:
+        if source is None:
+            done = ingest_published_flow(kept, config, say, mirror)
+        else:
+            done = ingested_before(kept, config, source) or ingest_flow(kept, config, source, say)
+    if not as_json and not quiet:
+        for line in [f"odd, kept:    {f.line()}" for f in done.findings] + [
+            f"not kept:     {line}" for line in done.notes()
+        ]:
+            print(line)
+    said: dict[str, object] = {"contests": len(done.contests), "station rows": done.stations}
+    manner.tell(said | {"odd": len(done.findings), "core": str(done.folder), "again": done.again})
+
+
+def build(
+    territory: Territory,
+    target: TargetOption,
+    as_of: AsOfOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the features of every station, for the target and for each contest to learn from."""
+    from isoloir.pipelines.flows.build import build_flow
+    from isoloir.pipelines.matrices import folder_of
+
+    manner = Manner(quiet, as_json)
+    bench, plan = Asked(territory, target, None, as_of, home, configs, grouping).plan(manner)
+    with manner.progress(len(plan.lessons) + 1) as say:
+        count = build_flow(bench, plan, say)
+    manner.tell({"matrices": count, "target's": str(folder_of(bench, plan.target) / "matrix.parquet")})
+
+
+def backtest(
+    territory: Territory,
+    targets: Annotated[
+        str, typer.Option(help="Contests, separated by commas; none: all that had a past.")
+    ] = "",
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast past contests from what was known before them; our error beside that of every naive rule."""
+    from isoloir.pipelines.flows.backtest import backtest_flow
+
+    manner = Manner(quiet, as_json)
+    _, config = opened(territory, home, configs)
+    wanted = [config.calendar[key.strip()].key for key in targets.split(",") if key.strip()]
+    bench = bench_of(territory, home, configs, grouping, manner)
+    with manner.progress(2 * len(bench.ledger.records) + len(wanted)) as say:
+        done = backtest_flow(bench, wanted, say)
+    if not as_json:
+        _show(done.scorecard)
+        for key, champion in done.champions.items():
+            print(f"champion of {key}: {champion.turnout} (turnout), {champion.shares} (shares)")
+    manner.tell({"scorecard": str(done.scorecard_path), "predictions": str(done.predictions_path)})
+
+
+def _show(scorecard: pd.DataFrame) -> None:
+    """The scorecard over all stations, one table per metric and level: models by targets."""
+    overall = scorecard[scorecard["stratum"] == "all"]
+    for metric, unit in (
+        ("turnout_mae_pp", "turnout error, pp"),
+        ("votes_misallocated", "votes misallocated, %"),
+    ):
+        for level in ("given", "carried"):
+            part = overall[(overall["metric"] == metric) & (overall["level"] == level)]
+            print(f"\n{unit}, national level {level}")
+            print(part.pivot(index="model", columns="target", values="value").round(2).to_string())
+        part = overall[(overall["metric"] == f"{metric}_carried_roll") & (overall["model"] == "champion")]
+        print(f"\n{unit}, champion, level given, with the roll of an earlier contest")
+        print(part.pivot(index="model", columns="target", values="value").round(2).to_string())
+    part = overall[overall["metric"].str.contains("coverage|width")]
+    part = part[(part["model"] == "champion") & (part["level"] == "given")]
+    print("\nchampion's intervals, level given: part of the stations held, mean width in pp")
+    print(part.pivot(index="metric", columns="target", values="value").round(3).to_string())
+
+
+def train(
+    territory: Territory,
+    target: TargetOption,
+    as_of: AsOfOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge every model at earlier contests, fit the champion and register it in MLflow."""
+    from isoloir.pipelines.flows.train import train_flow
+    from isoloir.pipelines.train import champion_of, trained_before
+
+    manner = Manner(quiet, as_json)
+    bench, plan = Asked(territory, target, None, as_of, home, configs, grouping).plan(manner)
+    again = trained_before(bench, plan)
+    if not again:
+        with manner.progress(2 * len(plan.lessons) + 3) as say:
+            train_flow(bench, plan, say)
+    found = champion_of(bench, plan)
+    said: dict[str, object] = {f.name: f"version {f.version}" for f in found}
+    manner.tell(said | {"champion": found[0].tags["champion"], "training": plan.digest, "again": again})
+
+
+def score(
+    territory: Territory,
+    target: TargetOption,
+    scenario: ScenarioOption = None,
+    as_of: AsOfOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast every station by the registered champion; kept inside home, not published."""
+    from isoloir.pipelines.flows.score import score_flow
+
+    manner = Manner(quiet, as_json)
+    bench, plan = Asked(territory, target, scenario, as_of, home, configs, grouping).plan(manner)
+    with manner.progress(2) as say:
+        digest = score_flow(bench, plan, say)
+    manner.tell({"forecast": str(bench.home.path / "forecasts" / territory / target / digest)})
+
+
+def publish(
+    territory: Territory,
+    target: TargetOption,
+    scenario: ScenarioOption = None,
+    as_of: AsOfOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a scored target: small stations merged, checked, put in place at once."""
+    from isoloir.pipelines.flows.publish import publish_flow
+    from isoloir.pipelines.publish import release_folder, standing_release
+    from isoloir.pipelines.score import scored
+
+    manner = Manner(quiet, as_json)
+    bench, plan = Asked(territory, target, scenario, as_of, home, configs, grouping).plan(manner)
+    kept = scored(bench, plan)
+    final = release_folder(bench, target, kept.digest)
+    again = standing_release(final)
+    if not again:
+        with manner.progress(1) as say:
+            publish_flow(bench, plan, kept, say)
+    manner.tell({"release": str(final), "again": again, **_summary(final)})
+
+
+def run(
+    territory: Territory,
+    target: TargetOption,
+    scenario: ScenarioOption = None,
+    as_of: AsOfOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast a contest, past or coming, and publish a verified release."""
+    from isoloir.pipelines.run import done_before
+
+    manner = Manner(quiet, as_json)
+    bench, plan = Asked(territory, target, scenario, as_of, home, configs, grouping).plan(manner)
+    done = done_before(bench, plan)
+    if done is None:
+        from isoloir.pipelines.flows.run import run_flow
+
+        with manner.progress(2 * len(plan.lessons) + 5) as say:
+            done = run_flow(bench, plan, say)
+    manner.tell({"release": str(done.release), "again": done.again, **_summary(done.release)})
+
+
+def _summary(release: Path) -> dict[str, object]:
+    manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    audit = json.loads((release / "audit.json").read_text(encoding="utf-8"))
+    counts = ", ".join(f"{n['stations']} {status}" for status, n in audit["stations"].items())
+    scenario = manifest["scenario"]
+    return {
+        "stations": f"{manifest['stations']} ({counts}), in {audit['published_units']} units",
+        "scenario": f"{scenario['name']} ({scenario['level']}): turnout {scenario['turnout']:.1%}",
+        "roll, offer": f"{manifest['roll_from']}, {manifest['offer_from']}",
+        "champion": f"{manifest['champion']['turnout']} (turnout), {manifest['champion']['swing']} (shares)",
+    }
+
+
+def demo(
+    home: HomeOption = DEFAULT_HOME,
+    seed: Annotated[int, typer.Option(help="The invented country's seed.")] = 1,
+    stations: Annotated[int, typer.Option(help="Its stations, 300 to 2000.")] = 600,
+) -> None:
+    """Go the whole way on an invented country: results, backtest, forecast of a coming vote."""
+    import tempfile
+
+    from isoloir.pipelines.demo import write_demo
+    from isoloir.pipelines.flows.engine import engine
+
+    with engine(home):
+        with tempfile.TemporaryDirectory() as folder:
+            write_demo(Path(folder), seed=seed, n_stations=stations)
+            ingest("demo", Path(folder), home)
+        backtest("demo", "2024_euro_t1,2022_pres_t1,2022_pres_t2", home)
+        print()
+        run("demo", "2027_pres_t1", "example", home=home)
+    _first_lines(home / "releases" / "demo" / "2027_pres_t1" / "current" / "scores.parquet")
+
+
+def _first_lines(path: Path) -> None:
+    import pandas as pd
+
+    table = pd.read_parquet(path)
+    shown = ["unit_id", "registered", "turnout_pred", "turnout_lo90", "turnout_hi90"]
+    shown += [name for name in table.columns if name.startswith("swing_") and name.endswith("_pp")][:1]
+    print(f"\n{path}: {len(table)} rows, {len(table.columns)} columns")
+    print(table[shown].head(5).round(3).to_string(index=False))

@@ -1,0 +1,391 @@
+"""Prefect around our flows: a server where none is named, flows, stages and artifacts.
+
+Prefect records what ran. It decides nothing and keeps no result: the store does. It is imported on entry of
+:func:`engine`, after the environment that it reads at import.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, ParamSpec, TypeVar
+
+from isoloir.domain.errors import IsoloirError
+from isoloir.pipelines.home import Home
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import pandas as pd
+    from prefect.client.schemas.objects import State, TaskRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOOPBACK = "127.0.0.1"
+MOST_ROWS = 500
+"""An artifact is for reading: of a longer table only the first rows are kept."""
+
+DEFAULTS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # Prefect's own way to start a server leaves it behind when we are killed: ours is started below.
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # Nothing here uses automations, the feed of events or blocks.
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    # Otherwise a later `prefect server start` on this folder would take the blocks for registered.
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
+"""Set where the user has not set them."""
+
+TASK_RUNS: ContextVar[set[UUID] | None] = ContextVar("TASK_RUNS", default=None)
+"""The task runs that began under a server of our own, which is not to stop before it has recorded them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a flow is about: a territory, and a target where it has one."""
+
+    territory: str
+    target: str = ""
+
+    def tags(self) -> tuple[str, ...]:
+        """``territory:fr`` and ``target:2022_legi_t1``."""
+        return (f"territory:{self.territory}", *([f"target:{self.target}"] if self.target else []))
+
+    def run_name(self, flow: str) -> str:
+        """``run fr 2022_legi_t1``."""
+        return f"{flow} {self.territory} {self.target}".rstrip()
+
+
+@contextmanager
+def engine(home: Path) -> Iterator[str]:
+    """Flows may run in this block; gives the URL of the API that they report to.
+
+    A server that the user named (PREFECT_API_URL, a profile, prefect.toml) is used; else one is started for
+    the block, and its history stays in ``home/prefect``. A block within a block uses the outer one's server.
+    """
+    with _environment(home):
+        from prefect.settings import get_current_settings
+
+        with _quiet():
+            if named := get_current_settings().api.url:
+                _check_answers(named)
+                yield named
+            else:
+                with _own_server(Path(os.environ["PREFECT_HOME"]).expanduser()) as url:
+                    yield url
+
+
+def flow_of(function: Callable[P, R], *, name: str, subject: Subject) -> Callable[P, R]:
+    """``function`` as a Prefect flow. Prefect is told of the subject, never of the arguments."""
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from prefect import flow, tags
+
+        def body(territory: str, target: str) -> R:
+            return function(*args, **kwargs)
+
+        recorded: Callable[[str, str], R] = flow(
+            name=name,
+            description=function.__doc__,
+            version=version("isoloir"),
+            flow_run_name=subject.run_name(name),
+            validate_parameters=False,
+            persist_result=False,
+        )(body)
+        with tags(*subject.tags()):
+            return recorded(subject.territory, subject.target)
+
+    return run
+
+
+def stage(
+    function: Callable[P, R], *, name: str, retries: int = 0, retry_on: type[Exception] = Exception
+) -> Callable[P, R]:
+    """``function`` as a task of the flow under way: neither cached nor kept.
+
+    ``retries`` is for steps over the network: the waits are 2, 4, 8… seconds, each up to half as long again.
+    """
+    from prefect import task
+    from prefect.cache_policies import NO_CACHE
+    from prefect.tasks import exponential_backoff
+
+    noted = TASK_RUNS.get()
+
+    def note(_task: object, task_run: TaskRun, _state: object) -> None:
+        if noted is not None:
+            noted.add(task_run.id)
+
+    def worth_another_try(_task: object, _task_run: object, state: State) -> bool:
+        return isinstance(state.data, retry_on)
+
+    recorded: Callable[P, R] = task(
+        name=name,
+        task_run_name=name,
+        retries=retries,
+        retry_delay_seconds=exponential_backoff(2),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=worth_another_try,
+        on_running=[note],
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(function)
+    return recorded
+
+
+def artifact_key(text: str) -> str:
+    """``text`` as Prefect wants a key: ``Scores 2022_legi_t1`` becomes ``scores-2022-legi-t1``."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def table_artifact(key: str, table: pd.DataFrame, description: str) -> None:
+    """Show ``table`` beside the run, without its index; the first rows only if it is long."""
+    from prefect.artifacts import create_table_artifact
+
+    if len(table) > MOST_ROWS:
+        description += f" (first {MOST_ROWS} of {len(table)} rows)"
+    rows = json.loads(table.head(MOST_ROWS).to_json(orient="records", date_format="iso"))
+    create_table_artifact(key=artifact_key(key), table=rows, description=description)
+
+
+def markdown_artifact(key: str, text: str, description: str) -> None:
+    """Show ``text`` beside the run."""
+    from prefect.artifacts import create_markdown_artifact
+
+    create_markdown_artifact(key=artifact_key(key), markdown=text, description=description)
+
+
+def link_artifact(key: str, link: str, text: str, description: str) -> None:
+    """Show a link beside the run."""
+    from prefect.artifacts import create_link_artifact
+
+    create_link_artifact(key=artifact_key(key), link=link, link_text=text, description=description)
+
+
+@contextmanager
+def _environment(home: Path) -> Iterator[None]:
+    """The defaults for the block, where the user has set nothing; afterwards all is as it was."""
+    before = dict(os.environ)
+    if not before.get("PREFECT_HOME"):
+        os.environ["PREFECT_HOME"] = str(Home(home).folder("prefect").resolve())
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if any(name.lower() in ("http_proxy", "all_proxy") for name in before):
+        # A proxy for the web can't reach our own server.
+        passed_by = before.get("no_proxy") or before.get("NO_PROXY")
+        os.environ["no_proxy"] = f"{passed_by},{LOOPBACK}" if passed_by else LOOPBACK
+    try:
+        yield
+    finally:
+        for name in ("PREFECT_HOME", "no_proxy", *DEFAULTS):
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Failures are recorded, not printed, unless the user chose a level: the exception comes out anyway."""
+    runs = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
+    workers = [logging.getLogger(name) for name in ("EventsWorker", "APILogWorker")]
+    before = [(one, one.propagate, one.level) for one in (*runs, *workers)]
+    if os.environ["PREFECT_LOGGING_LEVEL"] == DEFAULTS["PREFECT_LOGGING_LEVEL"]:
+        for one in runs:
+            one.propagate = False
+        for one in workers:
+            # They warn that they send what is left, each time.
+            one.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for one, propagate, level in before:
+            one.propagate = propagate
+            one.setLevel(level)
+
+
+def _check_answers(url: str) -> None:
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            problem = client.api_healthcheck()
+    except Exception as error:
+        problem = error
+    if problem is not None:
+        raise IsoloirError(
+            f"no Prefect server answers: {problem}",
+            where=url,
+            remedy="start it, or unset PREFECT_API_URL: a server is then started for each run",
+        )
+
+
+@contextmanager
+def _own_server(folder: Path) -> Iterator[str]:
+    """A server for the block, on a free port of the loopback, with a secret that other users lack."""
+    from prefect.settings import get_current_settings, temporary_settings
+
+    settings = get_current_settings()
+    secret = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or f"isoloir:{secrets.token_hex(16)}"
+    ours: dict[str, str | None] = {"api.auth_string": secret}
+    if "heartbeat_frequency" not in settings.flows.model_fields_set:
+        # Nobody listens for heartbeats here, and each flow would wait up to a second for them to stop.
+        ours["flows.heartbeat_frequency"] = None
+    limit_seconds = settings.server.ephemeral.startup_timeout_seconds
+    with _started(folder, secret, limit_seconds) as url, temporary_settings(ours | {"api.url": url}):
+        token = TASK_RUNS.set(set())
+        try:
+            yield url
+        finally:
+            _send_the_rest()
+            _wait_until_recorded(TASK_RUNS.get() or set())
+            TASK_RUNS.reset(token)
+
+
+@contextmanager
+def _started(folder: Path, secret: str, limit_seconds: float) -> Iterator[str]:
+    """The URL of a server that answers; at the end of the block it is stopped."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "start.lock").open("w") as lock, tempfile.TemporaryFile() as log:
+        # One start at a time: two new servers must not both make the database. The server holds the lock,
+        # too, so that it stays taken if we are killed here.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with socket.create_server((LOOPBACK, 0)) as listening:
+            port = listening.getsockname()[1]
+            process = _spawn(secret, listening, lock, log)
+        try:
+            _import_meanwhile()
+            problem = _first_answer(port, limit_seconds)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            if problem:
+                raise _not_started(problem, folder, process, log)
+            yield f"http://{LOOPBACK}:{port}/api"
+        finally:
+            _stop(process)
+
+
+def _spawn(secret: str, listening: socket.socket, lock: IO[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A process that runs :func:`serve`, in a session of its own: Ctrl-C at a terminal is ours alone."""
+    passed = (listening.fileno(), lock.fileno())
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", f"from {__name__} import serve; serve({os.getpid()}, {passed[0]})"],
+        env=os.environ | {"PREFECT_SERVER_API_AUTH_STRING": secret},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=passed,
+        start_new_session=True,
+        umask=0o077,
+    )
+
+
+def serve(parent: int, listening: int) -> None:
+    """What the server's process does: serve on the inherited socket until told to stop or orphaned."""
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    app = create_app(ephemeral=True, final=True)
+    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
+
+
+def _leave_with(parent: int) -> None:
+    # A process whose parent dies, however it dies, is given another one.
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+    os._exit(1)
+
+
+def _import_meanwhile() -> None:
+    """What a flow needs, while the server does its own imports."""
+    import prefect.artifacts
+    import prefect.events.worker
+    import prefect.flow_engine
+    import prefect.task_engine  # noqa: F401
+
+
+def _first_answer(port: int, limit_seconds: float) -> str:
+    """Wait for the server; what is wrong, or nothing. The socket listens already: one question is enough."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=limit_seconds)
+    try:
+        connection.request("GET", "/api/health")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return "" if status == 200 else f"status {status}"
+
+
+def _not_started(
+    problem: str, folder: Path, process: subprocess.Popen[bytes], log: IO[bytes]
+) -> IsoloirError:
+    process.kill()
+    process.wait()
+    log.seek(0)
+    said = re.findall(r"^[\w.]+(?:Error|Exception):.*", log.read().decode(errors="replace"), re.MULTILINE)
+    return IsoloirError(
+        f"the Prefect server did not start: {said[-1] if said else problem}",
+        where=str(folder),
+        remedy="move prefect.db* in it away (the history of runs, nothing that we need) and run again",
+    )
+
+
+def _send_the_rest() -> None:
+    """Send the events and logs that wait in the background."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=10)
+    APILogWorker.drain_all(timeout=10)
+
+
+def _wait_until_recorded(task_runs: set[UUID]) -> None:
+    """The server makes task runs from the events sent to it, some time after it took them."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId
+
+    missing, until = set(task_runs), time.monotonic() + 10
+    # A server that is gone must not hide what came out of the block, be it a value or an exception.
+    with suppress(Exception), get_client(sync_client=True) as client:
+        while missing and time.monotonic() < until:
+            some = TaskRunFilter(id=TaskRunFilterId(any_=sorted(missing)[:100]))
+            found = client.read_task_runs(task_run_filter=some)
+            missing -= {run.id for run in found if run.state is not None and run.state.is_final()}
+            time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,24 @@
+"""The flow of `isoloir publish`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.publish import publish
+from isoloir.pipelines.score import Scored
+from isoloir.pipelines.train import Plan
+
+from .recorded import as_task, of_target, show_card
+
+
+def publish_flow(bench: Bench, plan: Plan, scored: Scored, say: Callable[[str], None]) -> Path:
+    """Publish a scored target; the folder of the release."""
+
+    def body() -> Path:
+        release = as_task("publish", lambda: publish(bench, plan, scored, say))
+        show_card(release)
+        return release
+
+    return of_target(bench, plan, "publish", body)

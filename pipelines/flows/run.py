@@ -1,0 +1,22 @@
+"""The flow of `isoloir run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.run import Ran, stages
+from isoloir.pipelines.train import Plan
+
+from .recorded import as_task, of_target, show_card
+
+
+def run_flow(bench: Bench, plan: Plan, say: Callable[[str], None]) -> Ran:
+    """The whole way for one target, each stage a task."""
+
+    def body() -> Ran:
+        done = stages(bench, plan, say, as_task)
+        show_card(done.release)
+        return done
+
+    return of_target(bench, plan, "run", body)

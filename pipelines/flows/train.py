@@ -1,0 +1,22 @@
+"""The flow of `isoloir train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.run import build_all, judge, train_once
+from isoloir.pipelines.train import Plan
+
+from .recorded import as_task, of_target
+
+
+def train_flow(bench: Bench, plan: Plan, say: Callable[[str], None]) -> str:
+    """Build, judge at earlier targets, fit the champion and register it; the digest of the training."""
+
+    def body() -> str:
+        as_task("build", lambda: build_all(bench, plan, say))
+        as_task("backtest", lambda: judge(bench, plan, say))
+        return as_task("train", lambda: train_once(bench, plan, say))
+
+    return of_target(bench, plan, "train", body)
