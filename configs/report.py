@@ -126,6 +126,8 @@ def _wrong_offers(config: TerritoryConfig) -> list[str]:
 
 def _known(grouping: BlocMap, contest: Contest, kind: LabelKind) -> int:
     """Labels of that kind that some rule with a bloc speaks of; panels only where the contest is named."""
+    if not grouping.speaks_of(contest):
+        return 0
     found: set[str] = set()
     for rule in grouping.rules:
         named = contest.key in rule.contests

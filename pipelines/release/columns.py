@@ -1,45 +1,42 @@
-"""The columns of a release, each declared once: type, unit, range and text."""
+"""The tables of a release, each column declared once: type, unit, range and text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
+from isoloir.domain.tables import Column, DType, Table
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: Arrow type, unit (share, pp, count, code, text) and what it says."""
-
-    name: str
-    type: pa.DataType
-    unit: str
-    text: str
-    nullable: bool = False
-
-    def field(self) -> pa.Field:
-        """The Arrow field, its unit and text in the metadata."""
-        return pa.field(self.name, self.type, self.nullable, {"unit": self.unit, "description": self.text})
+ARROW: dict[DType, pa.DataType] = {
+    "text": pa.string(),
+    "count": pa.int32(),
+    "number": pa.float64(),
+    "flag": pa.bool_(),
+}
 
 
 def _text(name: str, text: str, *, nullable: bool = False) -> Column:
-    return Column(name, pa.string(), "code", text, nullable)
+    return Column(name, "text", "code", text, nullable)
 
 
 def _number(name: str, unit: str, text: str, *, nullable: bool = False) -> Column:
-    return Column(name, pa.float64(), unit, text, nullable)
+    low, high = RANGES.get(unit, (None, None))
+    return Column(name, "number", unit, text, nullable, low, high)
 
 
 def _count(name: str, text: str) -> Column:
-    return Column(name, pa.int32(), "count", text)
+    return Column(name, "count", "count", text, low=0)
+
+
+RANGES = {"share": (0.0, 1.0), "count": (0.0, None)}
+"""What every column of a unit lies in."""
 
 
 BOUNDS = (("lo50", 0.5, "lower"), ("hi50", 0.5, "upper"), ("lo90", 0.1, "lower"), ("hi90", 0.1, "upper"))
 
 
-def score_columns(blocs: tuple[str, ...]) -> tuple[Column, ...]:
-    """The columns of scores.parquet: one row per published unit."""
-    return (
+def scores_table(blocs: tuple[str, ...]) -> Table:
+    """scores.parquet: one row per published unit."""
+    columns = (
         _text("unit_id", "the unit: the id of the first of its stations"),
         _text("unit_level", "station, or merged for a unit of several stations"),
         _count("n_members", "stations in the unit"),
@@ -63,8 +60,9 @@ def score_columns(blocs: tuple[str, ...]) -> tuple[Column, ...]:
         _text("reference_contest", "contest that swings are counted from", nullable=True),
         _text("history", "exact, commune, department or none: the weakest source of its stations' past"),
         _text("flags", "what to be careful of, separated by spaces; empty if nothing"),
-        _text("model_version", "what forecast turnout and shares"),
+        _text("model_version", "what forecast turnout and shares, and the digest of its training"),
     )
+    return Table("scores.parquet", "unit", columns)
 
 
 def _bloc_columns(bloc: str) -> tuple[Column, ...]:
@@ -85,22 +83,40 @@ def _bloc_columns(bloc: str) -> tuple[Column, ...]:
     )
 
 
-UNIT_COLUMNS = (
-    _text("station_id", "a station of the roll"),
-    _text("unit_id", "the unit it is published in; null if withheld", nullable=True),
-    _text("status", "published, merged or withheld"),
-    _text("reason", "why it does not stand alone; empty if it does"),
+UNITS = Table(
+    "units.parquet",
+    "station",
+    (
+        _text("station_id", "a station of the roll"),
+        _text("unit_id", "the unit it is published in; null if withheld", nullable=True),
+        _text("status", "published, merged or withheld"),
+        _text("reason", "why it does not stand alone; empty if it does"),
+    ),
 )
 
-AGGREGATE_COLUMNS = (
-    _text("area_level", "nation, department or commune"),
-    _text("area_id", "code of the area"),
-    _text("quantity", "registered, expected_voters, turnout or share"),
-    _text("bloc", "bloc of a share; null otherwise", nullable=True),
-    _number("value", "share or count", "the sum over whole published units, divided last"),
+AGGREGATES = Table(
+    "aggregates.parquet",
+    "area",
+    (
+        _text("area_level", "nation, department or commune"),
+        _text("area_id", "code of the area"),
+        _text("quantity", "registered, expected_voters, turnout or share"),
+        _text("bloc", "bloc of a share; null otherwise", nullable=True),
+        _number("value", "share or count", "the sum over whole published units, divided last"),
+    ),
 )
 
 
-def schema_of(columns: tuple[Column, ...], said: dict[str, str]) -> pa.Schema:
-    """The Arrow schema of ``columns``, with ``said`` as its key-value metadata."""
-    return pa.schema([c.field() for c in columns], metadata=said)
+def tables_of(blocs: tuple[str, ...]) -> tuple[Table, ...]:
+    """Every table of a release."""
+    return scores_table(blocs), UNITS, AGGREGATES
+
+
+def schema_of(table: Table) -> pa.Schema:
+    """The Arrow schema of a declared table; unit and text of each column in its metadata."""
+    return pa.schema(
+        [
+            pa.field(c.name, ARROW[c.dtype], c.nullable, {"unit": c.unit, "description": c.text})
+            for c in table.columns
+        ]
+    )

@@ -11,11 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from isoloir.domain.errors import ReleaseError
+from isoloir.domain.tables import Column
 from isoloir.pipelines.sources.tables import sha256_of
 
-from .columns import AGGREGATE_COLUMNS, UNIT_COLUMNS, schema_of, score_columns
-
-PARQUET = ("scores.parquet", "units.parquet", "aggregates.parquet")
+from .columns import UNITS, schema_of, tables_of
 
 
 def verify(release: Path) -> list[str]:
@@ -40,7 +39,7 @@ def verify(release: Path) -> list[str]:
         f"{len(manifest['files'])} files have the bytes that the manifest states",
         "the columns are those declared, and no others",
         "every station of the roll is in one unit or withheld, and no unit is under the floors",
-        "shares sum to 1, bounds hold their forecast, and the expected voters meet the scenario",
+        "shares sum to 1, bounds hold their forecast, and expected voters and votes meet the scenario",
     ]
 
 
@@ -57,23 +56,41 @@ def _bytes(release: Path, manifest: dict[str, dict[str, dict[str, str]]]) -> lis
 
 
 def _schemas(release: Path, manifest: dict[str, list[str]]) -> list[str]:
-    declared = (score_columns(tuple(manifest["blocs"])), UNIT_COLUMNS, AGGREGATE_COLUMNS)
-    return [
-        f"{name} has other columns than declared"
-        for name, columns in zip(PARQUET, declared, strict=True)
-        if not pq.read_schema(release / name).equals(schema_of(columns, {}), check_metadata=False)
-    ]
+    wrong = []
+    for declared in tables_of(tuple(manifest["blocs"])):
+        if not pq.read_schema(release / declared.name).equals(schema_of(declared), check_metadata=False):
+            wrong.append(f"{declared.name} has other columns than declared")
+            continue
+        rows = pd.read_parquet(release / declared.name)
+        wrong += [
+            f"{declared.name}: {c.name} holds what is not in [{c.low}, {c.high}], or is null"
+            for c in declared.columns
+            if not _in_range(rows[c.name], c)
+        ]
+    return wrong
+
+
+def _in_range(values: pd.Series, column: Column) -> bool:
+    known = values.dropna()
+    if len(known) < len(values) and not column.nullable:
+        return False
+    low_kept = column.low is None or bool((known >= column.low).all())
+    return low_kept and (column.high is None or bool((known <= column.high).all()))
 
 
 def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
-    table, units = pd.read_parquet(release / PARQUET[0]), pd.read_parquet(release / PARQUET[1])
+    table, units = pd.read_parquet(release / "scores.parquet"), pd.read_parquet(release / UNITS.name)
     blocs = [str(b) for b in manifest["blocs"]]
     shares = table[[f"share_{b}_pred" for b in blocs]].to_numpy()
     bounded = all(_holds(table, f"turnout_{c}", "turnout_pred") for c in ("50", "90"))
     bounded &= all(_holds(table, f"share_{b}_{c}", f"share_{b}_pred") for b in blocs for c in ("50", "90"))
     floors, scenario = manifest["policy"], manifest["scenario"]
-    gap = abs(table["expected_voters"].sum() - scenario["turnout"] * manifest["roll_registered"])
-    withheld = int(manifest["withheld_registered"])
+    # What is withheld is in the scenario's figures and in no unit: that much may be missing.
+    roll, withheld = max(1, int(manifest["roll_registered"])), int(manifest["withheld_registered"])
+    slack = withheld / roll + 1e-6
+    voters = table["expected_voters"].to_numpy()
+    votes = voters @ shares / max(voters.sum(), 1e-9)
+    wanted = np.array([scenario["shares"][b] for b in blocs])
     tests = {
         "a station is in no unit, or in one that is not there": not _accounted(table, units),
         "a unit holds fewer electors than the policy allows": bool(
@@ -81,8 +98,10 @@ def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
         ),
         "shares do not sum to 1": bool((np.abs(shares.sum(axis=1) - 1) > 1e-9).any()),
         "a forecast lies outside [0, 1] or its bounds": not bounded,
-        "the expected voters miss the scenario": bool(
-            gap > withheld + 1e-6 * max(1, int(manifest["roll_registered"]))
+        "the expected voters miss the scenario": bool(abs(voters.sum() / roll - scenario["turnout"]) > slack),
+        "the expected votes miss the scenario": bool((np.abs(votes - wanted) > 2 * slack).any()),
+        "a unit expects fewer valid votes than the policy allows": bool(
+            (voters * scenario["valid_rate"] < floors["min_valid"] - 1e-9).any()
         ),
     }
     return [what for what, failed in tests.items() if failed]

@@ -9,10 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isoloir.domain.tables import Table
 from isoloir.pipelines.home import set_in_place, write_json, write_text
 from isoloir.pipelines.sources.tables import sha256_of
 
-from .columns import AGGREGATE_COLUMNS, UNIT_COLUMNS, Column, schema_of, score_columns
+from .columns import schema_of, tables_of
 from .scores import Published, aggregates, counted, scores, unit_table
 from .verify import verify
 
@@ -26,12 +27,10 @@ def write_release(published: Published, manifest: dict[str, object], card: str, 
         key: str(manifest[key]) for key in ("schema_version", "territory", "target", "release_id", "licence")
     }
     with set_in_place(final) as aside:
-        table = scores(published)
-        blocs = published.notice.blocs
-        _write(table, score_columns(blocs), aside / "scores.parquet", said)
-        _write(unit_table(published), UNIT_COLUMNS, aside / "units.parquet", said)
+        table, blocs = scores(published), published.notice.blocs
         areas = aggregates(table, blocs, published.scenario.valid_rate)
-        _write(areas, AGGREGATE_COLUMNS, aside / "aggregates.parquet", said)
+        for declared, rows in zip(tables_of(blocs), (table, unit_table(published), areas), strict=True):
+            _write(rows, declared, aside, said)
         write_json(aside / "audit.json", _audit(published, table, manifest))
         write_text(aside / "model_card.md", card)
         files = {p.name: {"sha256": sha256_of(p), "bytes": p.stat().st_size} for p in sorted(aside.iterdir())}
@@ -49,10 +48,10 @@ def point(final: Path) -> None:
     os.replace(aside, final.with_name("current"))
 
 
-def _write(table: pd.DataFrame, columns: tuple[Column, ...], path: Path, said: dict[str, str]) -> None:
-    schema = schema_of(columns, said)
-    arrow = pa.Table.from_pandas(table[[c.name for c in columns]], schema=schema, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata(said), path, compression="zstd")
+def _write(rows: pd.DataFrame, declared: Table, folder: Path, said: dict[str, str]) -> None:
+    schema = schema_of(declared)
+    arrow = pa.Table.from_pandas(rows[list(declared.names)], schema=schema, preserve_index=False)
+    pq.write_table(arrow.replace_schema_metadata(said), folder / declared.name, compression="zstd")
 
 
 def _audit(published: Published, table: pd.DataFrame, manifest: dict[str, object]) -> dict[str, object]:
@@ -61,7 +60,6 @@ def _audit(published: Published, table: pd.DataFrame, manifest: dict[str, object
         "stations": counted(published.units, published.notice.registered),
         "published_units": len(table),
         "smallest_unit_registered": int(table["registered"].min()),
-        "personal_columns": [],
         "covers_registered": int(table["registered"].sum()),
         "roll_registered": int(published.notice.registered.sum()),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -22,7 +23,7 @@ from isoloir.pipelines.bench import Request, open_bench
 from isoloir.pipelines.demo import PLANTED_NAMES
 from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import ingest
-from isoloir.pipelines.release.columns import score_columns
+from isoloir.pipelines.release.columns import schema_of, scores_table
 from isoloir.pipelines.release.verify import verify
 from isoloir.pipelines.run import Ran, run
 
@@ -105,12 +106,12 @@ def test_a_folder_without_a_manifest_is_no_release(tmp_path: Path) -> None:
 
 def test_the_columns_are_exactly_those_declared(demo_run: Any) -> None:
     schema = pq.read_schema(demo_run.release / SCORES)
-    declared = score_columns(tuple(manifest_of(demo_run.release)["blocs"]))
-    assert [(f.name, f.type) for f in schema] == [(c.name, c.type) for c in declared]
+    declared = schema_of(scores_table(tuple(manifest_of(demo_run.release)["blocs"])))
+    assert [(f.name, f.type) for f in schema] == [(f.name, f.type) for f in declared]
 
 
 def test_only_columns_that_may_be_null_are(table: pd.DataFrame) -> None:
-    for column in score_columns(BLOCS):
+    for column in scores_table(BLOCS).columns:
         assert column.nullable or table[column.name].notna().all(), column.name
 
 
@@ -224,3 +225,48 @@ def text_of(table: pa.Table) -> str:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             parts += [value or "" for value in column.unique().to_pylist()]
     return "\n".join(parts).lower()
+
+
+def forged(copied: Path, change: Any) -> Path:
+    """The release with other scores, and a manifest that states their bytes: only a look inside finds it."""
+    path = copied / SCORES
+    table = pq.read_table(path)
+    changed = change(table.to_pandas())
+    pq.write_table(pa.Table.from_pandas(changed, schema=table.schema, preserve_index=False), path)
+    manifest = manifest_of(copied)
+    manifest["files"][SCORES] = {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+    }
+    (copied / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return copied
+
+
+def red_for_green(table: pd.DataFrame) -> pd.DataFrame:
+    columns = {f"share_red_{e}": f"share_green_{e}" for e in ("pred", "lo50", "hi50", "lo90", "hi90")}
+    return table.rename(columns=columns | {v: k for k, v in columns.items()})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda t: t.assign(expected_voters=t["expected_voters"] * 1.01),
+            "expected voters miss the scenario",
+        ),
+        (red_for_green, "expected votes miss the scenario"),
+        (lambda t: t.assign(registered=t["registered"].where(t.index > 0, 12)), "fewer electors"),
+        (lambda t: t.assign(turnout_hi90=t["turnout_pred"] - 0.01), "outside"),
+        (lambda t: t.assign(turnout_hi90=1.5), "turnout_hi90 holds what is not in"),
+        (lambda t: t.assign(share_red_pred=t["share_red_pred"] / 2), "do not sum to 1"),
+        (lambda t: t.iloc[1:], "a station is in no unit"),
+    ],
+)
+def test_what_a_release_says_is_checked_and_not_its_bytes_alone(copied: Path, change: Any, told: str) -> None:
+    with pytest.raises(ReleaseError, match=told):
+        verify(forged(copied, change))
+
+
+def test_an_unchanged_table_that_was_written_again_is_taken(copied: Path) -> None:
+    """Without this, a forger's slip would make the test above pass."""
+    verify(forged(copied, lambda table: table))
