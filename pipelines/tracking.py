@@ -10,67 +10,47 @@ user's name and paths into the run.
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 import tempfile
-import uuid
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from isoloir.domain.election import AsOf
-from isoloir.domain.errors import IsoloirError, LeakageError, MissingInputError, PrivacyError
+from isoloir.domain.errors import LeakageError, MissingInputError, PrivacyError
 
-from .home import Home, set_in_place
+from .tracking_model import ModelFiles, write_model
+from .tracking_store import (
+    DATABASE,
+    client_at,
+    experiment_of,
+    failures_told,
+    is_own,
+    mlflow_quiet,
+    tracking_uri,
+)
 
-DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
+__all__ = [
+    "Logged",
+    "ModelFiles",
+    "Registered",
+    "TrainingRun",
+    "champion",
+    "champion_alias",
+    "log_training",
+    "model_name",
+    "tracking_uri",
+]
+
 CHAMPION = "champion"
 DIGEST, NEWEST = "train_digest", "newest_known_on"
-STANDING = "standing_"
-SCRIPT = Path(__file__).with_name("pyfunc_model.py")
-
-SETTINGS = {
-    "DO_NOT_TRACK": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_UV_AUTO_DETECT": "false",  # else it copies the pyproject.toml of the current folder
-    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # no connection outlives its file
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-"""MLflow's settings, where the user chose none: silent, and nothing sent or copied unasked."""
 
 MOST_METRICS, MOST_PARAMS = 1000, 100
 """What MLflow takes at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """The model of one ``quantity`` (turnout or swing) as it is registered.
-
-    ``files``: name to text. ``inputs``: the columns that it reads, numbers all, ``registered`` whole ones.
-    ``outputs``: the columns that it returns.
-    """
-
-    quantity: str
-    files: Mapping[str, str]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-    @property
-    def national(self) -> tuple[str, ...]:
-        """The national figures that a caller may state: turnout, and the share of each bloc."""
-        blocs = [n.removeprefix(STANDING) for n in self.inputs if n.startswith(STANDING)]
-        return ("turnout", *(f"share_{b}" for b in blocs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +114,6 @@ class Registered:
     files: Mapping[str, str]
 
 
-def tracking_uri(home: Path) -> str:
-    """The address of the store: MLFLOW_TRACKING_URI, else a SQLite file in home."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.resolve() / DATABASE}"
-
-
 def _key(name: str) -> str:
     """``name`` with what MLflow takes in the name of a tag, parameter or metric; the rest becomes ``_``."""
     return re.sub(r"[^\w./ :-]", "_", name)
@@ -159,9 +134,9 @@ def log_training(home: Path, run: TrainingRun) -> Logged:
 
     ``champion-<target>`` goes to what was trained last; ``champion`` only if nothing newer has it.
     """
-    with _failures_told():
-        client = _client(home)
-        experiment = _experiment(client, home, run.territory)
+    with failures_told():
+        client = client_at(home)
+        experiment = experiment_of(client, home, run.territory)
         found = _finished(client, experiment, run)
         run_id = found or _new_run(client, experiment, run)
         logged = _models_of(client, experiment, run_id)
@@ -183,10 +158,10 @@ def champion(home: Path, territory: str, quantity: str, target: str, cut: AsOf) 
         where=f"{name}@{champion_alias(target)}",
         remedy=_command(home, territory, target),
     )
-    if _own(home) and not (home / DATABASE).is_file():
+    if is_own(home) and not (home / DATABASE).is_file():
         raise missing
-    with _failures_told():
-        client = _client(home)
+    with failures_told():
+        client = client_at(home)
         found = _by_alias(client, name, champion_alias(target))
         if found is None:
             raise missing
@@ -208,83 +183,6 @@ def _refuse_leak(name: str, found: Any, cut: AsOf) -> None:
             where=name,
             remedy=f"train it as of {cut.day} or earlier",
         )
-
-
-def _mlflow() -> Any:
-    """MLflow, imported when it is needed (it takes a second) and kept quiet."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    import mlflow
-    import mlflow.pyfunc
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
-    return mlflow
-
-
-@contextmanager
-def _failures_told() -> Iterator[None]:
-    """What MLflow fails with, as an error of ours with one line and a remedy."""
-    refused = _mlflow().exceptions.MlflowException
-    try:
-        yield
-    except refused as error:
-        raise IsoloirError(
-            f"MLflow: {str(error).strip().splitlines()[0]}",
-            remedy="see whether MLFLOW_TRACKING_URI leads to a store that answers, or unset it",
-        ) from error
-
-
-def _own(home: Path) -> bool:
-    """Whether the store is home's own, however its address is written."""
-    scheme, _, path = tracking_uri(home).partition(":///")
-    return scheme == "sqlite" and Path(path).resolve() == home.resolve() / DATABASE
-
-
-def _client(home: Path) -> Any:
-    if _own(home):
-        _make_store(home)
-    return _client_of(tracking_uri(home))
-
-
-def _client_of(uri: str) -> Any:
-    return _mlflow().MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _make_store(home: Path) -> None:
-    """Make home's database aside and put it in place at once: half made, MLflow could never open it again.
-
-    The folder aside is what becomes the folder of artifacts.
-    """
-    Home(home).folder()
-    if (home / DATABASE).is_file():
-        return
-    with set_in_place(home / ARTIFACTS) as aside:
-        # A new name each time: in one process MLflow remembers which stores it has made.
-        fresh = aside / uuid.uuid4().hex
-        _client_of(f"sqlite:///{fresh.resolve()}").search_experiments(max_results=1)
-        fresh.chmod(0o600)
-        if not (home / DATABASE).exists():
-            os.replace(fresh, home / DATABASE)
-
-
-def _experiment(client: Any, home: Path, territory: str) -> str:
-    """The id of the territory's experiment. A server that is not ours decides where artifacts lie."""
-    name, location = f"isoloir-{territory}", None
-    if _own(home):
-        location = (Home(home).folder(ARTIFACTS).resolve() / territory).as_uri()
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        return str(client.create_experiment(name, artifact_location=location))
-    if location not in (None, found.artifact_location):
-        raise MissingInputError(
-            f"the runs of {name} lie elsewhere: home was moved, and MLflow keeps full paths",
-            where=found.artifact_location,
-            remedy=f"move home back, or remove {DATABASE} and {ARTIFACTS} from {home} and train again",
-        )
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
 
 
 def _finished(client: Any, experiment: str, run: TrainingRun) -> str | None:
@@ -357,54 +255,11 @@ def _log_model(client: Any, experiment: str, run_id: str, model: ModelFiles) -> 
     from mlflow.entities import LoggedModelOutput
 
     with tempfile.TemporaryDirectory() as aside:
-        folder = _saved(model, Path(aside))
+        folder = write_model(model, Path(aside))
         made = client.create_logged_model(experiment, name=model.quantity, source_run_id=run_id)
         client.log_model_artifacts(made.model_id, str(folder))
     client.finalize_logged_model(made.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
-
-
-def _saved(model: ModelFiles, aside: Path) -> Path:
-    """The model in MLflow's format: its files, the script that reads them, what it takes; no pickle."""
-    from mlflow.models import Model
-
-    texts, folder = aside / "texts", aside / "model"
-    texts.mkdir()
-    for name, text in model.files.items():
-        (texts / name).write_text(text, encoding="utf-8")
-    with warnings.catch_warnings():
-        # It asks for an example of the input: ours would be stations.
-        warnings.simplefilter("ignore")
-        _mlflow().pyfunc.save_model(
-            path=str(folder),
-            python_model=str(SCRIPT),
-            artifacts={name: str(texts / name) for name in model.files},
-            signature=_signature(model),
-            # Named, or MLflow loads the model in another process to find them.
-            pip_requirements=[f"{name}=={version(name)}" for name in ("isoloir", "lightgbm", "mlflow")],
-        )
-    said = Model.load(str(folder))
-    flavor = said.flavors["python_function"]
-    # MLflow writes down the full paths of this machine; it reads the last part only.
-    flavor["model_code_path"] = SCRIPT.name
-    for entry in flavor["artifacts"].values():
-        entry["uri"] = entry["path"]
-    said.save(str(folder / "MLmodel"))
-    return folder
-
-
-def _signature(model: ModelFiles) -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-
-    def columns(names: tuple[str, ...]) -> Any:
-        return Schema([ColSpec(DataType.long if n == "registered" else DataType.double, n) for n in names])
-
-    return ModelSignature(
-        inputs=columns(model.inputs),
-        outputs=columns(model.outputs),
-        params=ParamSchema([ParamSpec(n, DataType.double, None) for n in model.national]),
-    )
 
 
 def _version(client: Any, logged: Any, run_id: str, run: TrainingRun) -> int:
@@ -439,7 +294,7 @@ def _by_alias(client: Any, name: str, alias: str) -> Any:
 
 def _files(client: Any, home: Path, found: Any) -> dict[str, str]:
     """The files of a version; MissingInputError where they are gone."""
-    mlflow = _mlflow()
+    mlflow = mlflow_quiet()
     uri = client.get_model_version_download_uri(found.name, found.version)
     with tempfile.TemporaryDirectory() as aside:
         try:
