@@ -35,13 +35,13 @@ class Mark:
     """How the champion of an earlier target did there, level given.
 
     Its ``error``, the ``least`` of any candidate, and ``coverage90``: the part of the figures that its 90 %
-    band held (NaN before there were errors to learn from).
+    band held (None before there were errors to learn from).
     """
 
     contest: str
     error: float
     least: float
-    coverage90: float
+    coverage90: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +200,4 @@ def from_files(files: Mapping[str, str]) -> SavedModel:
 
 
 def _json(said: object) -> str:
-    return json.dumps(said, indent=1, sort_keys=True) + "\n"
+    return json.dumps(said, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -50,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, said: object) -> None:
     """Replace the file with ``said`` as JSON, keys sorted."""
-    write_text(path, json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

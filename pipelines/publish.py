@@ -144,5 +144,5 @@ def model_card(plan: Plan, scored: Scored) -> str:
 
 
 def _row(mark: Mark) -> str:
-    covered = "–" if mark.coverage90 != mark.coverage90 else f"{mark.coverage90:.0%}"
+    covered = "–" if mark.coverage90 is None else f"{mark.coverage90:.0%}"
     return f"| {mark.contest} | {mark.error:.2f} | {mark.least:.2f} | {covered} |"

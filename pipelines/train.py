@@ -127,7 +127,7 @@ def records_of(folds: Sequence[Fold]) -> dict[Quantity, tuple[Mark, ...]]:
             ),
             (swing, fold.judgement.shares, votes_misallocated(forecast, fold.outcomes), "share_coverage90"),
         ):
-            covered = float(held[metric]) if earlier else float("nan")
+            covered = float(held[metric]) if earlier else None
             marks.append(Mark(contest.key, error, min(errors.values()), covered))
     return {"turnout": tuple(turnout), "swing": tuple(swing)}
 

@@ -10,7 +10,7 @@ from isoloir.pipelines.publish import publish
 from isoloir.pipelines.score import Scored
 from isoloir.pipelines.train import Plan
 
-from .recorded import as_task, of_target, show_card
+from .recorded import as_task, of_target, show_release
 
 
 def publish_flow(bench: Bench, plan: Plan, scored: Scored, say: Callable[[str], None]) -> Path:
@@ -18,7 +18,7 @@ def publish_flow(bench: Bench, plan: Plan, scored: Scored, say: Callable[[str], 
 
     def body() -> Path:
         release = as_task("publish", lambda: publish(bench, plan, scored, say))
-        show_card(release)
+        show_release(release)
         return release
 
     return of_target(bench, plan, "publish", body)

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from isoloir.pipelines.bench import Bench
-from isoloir.pipelines.train import Plan
+import pandas as pd
 
-from .engine import Subject, engine, flow_of, markdown_artifact, stage
+from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.home import read_json
+from isoloir.pipelines.train import QUANTITIES, Plan
+
+from .engine import Subject, engine, flow_of, markdown_artifact, stage, table_artifact
 
 T = TypeVar("T")
 
@@ -30,8 +33,13 @@ def of_target(bench: Bench, plan: Plan, name: str, body: Callable[[], T]) -> T:
     return recorded(bench.home.path, name, Subject(bench.key, plan.request.target.key), body)
 
 
-def show_card(release: Path) -> None:
-    """The release's model card beside the run: what forecast it, how well before, and where it lies."""
+def show_release(release: Path) -> None:
+    """What forecast a release and how well before, with links to it and to its models, beside the run."""
+    manifest = read_json(release / "manifest.json")
+    target, registered = manifest["target"], manifest["mlflow"]
     card = (release / "model_card.md").read_text(encoding="utf-8")
-    target = release.parent.name
-    markdown_artifact(f"card {target}", f"{card}\n\nRelease: `{release}`", f"model card of {target}")
+    links = [f"- release: [{release.name}]({release.resolve().as_uri()})"]
+    links += [f"- {quantity}: MLflow model `models:/{registered[quantity]}`" for quantity in QUANTITIES]
+    markdown_artifact(f"card {target}", "\n".join([card, *links]), f"model card of {target}")
+    record = pd.concat([pd.DataFrame(manifest["measured"][q]).assign(quantity=q) for q in QUANTITIES])
+    table_artifact(f"record {target}", record, f"errors at targets before {target}, national level given")

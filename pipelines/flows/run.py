@@ -8,7 +8,7 @@ from isoloir.pipelines.bench import Bench
 from isoloir.pipelines.run import Ran, stages
 from isoloir.pipelines.train import Plan
 
-from .recorded import as_task, of_target, show_card
+from .recorded import as_task, of_target, show_release
 
 
 def run_flow(bench: Bench, plan: Plan, say: Callable[[str], None]) -> Ran:
@@ -16,7 +16,7 @@ def run_flow(bench: Bench, plan: Plan, say: Callable[[str], None]) -> Ran:
 
     def body() -> Ran:
         done = stages(bench, plan, say, as_task)
-        show_card(done.release)
+        show_release(done.release)
         return done
 
     return of_target(bench, plan, "run", body)
