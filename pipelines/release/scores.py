@@ -81,11 +81,16 @@ def _flags(
 
 
 def _new(s: Published, merged: Forecast, then: Floats) -> NDArray[np.object_]:
-    """Why a swing is missing though the bloc stands: ``new_<bloc>``, it did not stand at the reference."""
-    out = np.full(len(then), "", dtype=object)
+    """Why a swing is missing though the bloc stands [U], each word with a space after it.
+
+    ``new_<bloc>``: it did not stand at the reference contest. ``no_reference``: no share is known there.
+    """
+    missing = (merged.shares > 0) & np.isnan(then)
+    none = (missing == (merged.shares > 0)).all(axis=1)
+    out = np.where(none, "no_reference ", "").astype(object)
     for b, bloc in enumerate(s.notice.blocs):
-        out += np.where((merged.shares[:, b] > 0) & np.isnan(then[:, b]), f"new_{bloc} ", "")
-    return out
+        out += np.where(missing[:, b] & ~none, f"new_{bloc} ", "")
+    return np.asarray(out)
 
 
 def _facts(
