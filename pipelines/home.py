@@ -62,11 +62,12 @@ def _sweep(final: Path) -> None:
     """Remove what killed processes left aside of ``final``."""
     for left in final.parent.glob(f".{final.name}.*"):
         owner = left.name.rsplit(".", 1)[-1]
-        if owner.isdigit() and (int(owner) == os.getpid() or not _alive(int(owner))):
+        if owner.isdigit() and (int(owner) == os.getpid() or not alive(int(owner))):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of that number is running, ours or another user's."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -17,6 +17,7 @@ from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from isoloir.domain.errors import MissingInputError, SourceError, UsageError
+from isoloir.pipelines.home import alive
 
 from .raw import Original
 
@@ -220,18 +221,8 @@ def sweep(raw: Path) -> None:
     """Remove the originals that killed processes left below ``raw``: they hold names."""
     root = raw / INCOMING
     for left in root.iterdir() if root.is_dir() else ():
-        if not left.name.isdigit() or int(left.name) == os.getpid() or not _alive(int(left.name)):
+        if not left.name.isdigit() or int(left.name) == os.getpid() or not alive(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     # It stays while another process has a folder in it.
     with suppress(OSError):
         root.rmdir()
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
