@@ -19,8 +19,8 @@ UNLABELLED = -1
 LABEL_CODE = re.compile(r"^(?:[A-Z]{1,3}-)?[A-ZÆØÅ]{1,5}$|^[0-9]{1,3}$")
 """What a person may write as a label in an offer; anything else may be a person's name."""
 
-NUANCE_CODE = re.compile(r"^(?:L|BC-|M-)?[A-Z]{2,3}\Z|^[A-ZÆØÅ]\Z|^[0-9]{1,3}\Z")
-"""The form of a nuance (LR, LDVG, BC-UGE), a party's letter or a panel number.
+SHORT_CODE = re.compile(r"^(?:L|BC-|M-)?[A-Z]{2,3}\Z|^[A-ZÆØÅ]\Z|^[0-9]{1,3}\Z")
+"""The form of an official short code (LR, LDVG, BC-UGE), a party's letter or a panel number.
 
 Narrower than :data:`LABEL_CODE`, as ROUX and LEROY are surnames: four letters only after the L of a list.
 """
@@ -96,8 +96,8 @@ class BlocMap:
         return None
 
     def shows(self, label: str) -> bool:
-        """Whether ``label`` may stand in a message: a nuance by its form, or written out in a rule."""
-        return bool(NUANCE_CODE.match(label)) or any(label in rule.labels for rule in self.rules)
+        """Whether ``label`` may stand in a message: a short code by its form, or written out in a rule."""
+        return bool(SHORT_CODE.match(label)) or any(label in rule.labels for rule in self.rules)
 
     def codes(self, contest: Contest, labels: Sequence[str], *, where: str = "") -> NDArray[np.int8]:
         """Bloc codes of ``labels`` [L]; :class:`SourceError` on a label that no rule speaks of.

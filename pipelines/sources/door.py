@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from isoloir.domain.bloc import NUANCE_CODE, BlocMap
+from isoloir.domain.bloc import SHORT_CODE, BlocMap
 from isoloir.domain.election import Calendar
 from isoloir.domain.errors import SourceError
 
@@ -58,7 +58,7 @@ class Door:
         if key not in self.kind:
             return False
         # The name of a list may look like a nuance, so it must be declared.
-        if self.kind[key] != "list" and NUANCE_CODE.match(label):
+        if self.kind[key] != "list" and SHORT_CODE.match(label):
             return True
         return any(m.code_of(self.calendar[key], label) is not None for m in self.groupings)
 
