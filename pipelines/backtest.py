@@ -90,7 +90,9 @@ def _target(key: str, past: Sequence[Learned], folds: Sequence[Fold]) -> Target:
     if fold is None:
         raise UsageError(
             f"{key} can't be backtested: no results, no earlier contest, or no bloc in this grouping",
-            remedy=f"one of: {', '.join(f.outcomes.contest.key for f in folds)}",
+            remedy=f"one of: {', '.join(f.outcomes.contest.key for f in folds)}"
+            if folds
+            else "choose another --grouping, or ingest contests whose blocs it knows",
         )
     earlier = tuple(f for f in folds if fold.cut.sees(f.outcomes.contest.results_known_on))
     one = next(p for p in past if p.contest.key == key)

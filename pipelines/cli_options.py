@@ -66,7 +66,7 @@ class Manner:
             print(json.dumps(said, ensure_ascii=False))
             return
         for name, value in said.items():
-            print(f"{name + ':':14}{value}")
+            print(f"{name + ':':13} {value}")
 
     def note(self, text: str) -> None:
         """A thing to know, on stderr."""
