@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -11,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from isoloir.configs.schema import CONTEST_KEY
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations, Text
 
 from .door import Door
-from .returns import Read, Returns
+from .returns import Read, Returns, shown
 from .tables import Form, Opened, batches
 
 GENERAL = Form(
@@ -60,6 +62,11 @@ CANDIDATES = Form(
     required=frozenset({"contest", "station_id", "votes"}),
 )
 
+STATION_ID = re.compile(r"(?:[0-9]{2}|2[AB]|Z[A-Z])[0-9]{3}_[0-9A-Za-z.-]{1,6}")
+"""A commune's code and the station's number in it: what else stands in that column is not shown."""
+
+SENATE = re.compile(r"[0-9]{4}_sena_t[1-9]")
+
 Tally = tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]
 """The labels of a contest, and per station and label [S × L] its votes and whether a row stood there."""
 
@@ -102,14 +109,19 @@ def _numbered(table: pa.Table, offset: int) -> pa.Table:
 
 
 def _leave_out(key: str, rows: int, first: int, where: str, left_out: dict[str, int]) -> None:
-    if "_sena_" in key:
+    if SENATE.fullmatch(key):
         left_out[key] += rows
         return
     raise SourceError(
-        f"{rows} row(s) are of a contest that is not declared: {key or '(not stated)'}",
+        f"{rows} row(s) are of a contest that is not declared: {_contest(key)}",
         where=f"{where}, row {first}",
         remedy="add it to the territory's elections.yaml, with its date and source",
     )
+
+
+def _contest(key: str) -> str:
+    """The contest as messages show it."""
+    return shown(key, CONTEST_KEY) if key else "(not stated)"
 
 
 def _text(table: pa.Table, name: str) -> Text:
@@ -123,8 +135,9 @@ def _stations(key: str, table: pa.Table, where: str) -> tuple[Stations, NDArray[
     repeated = np.flatnonzero(ids[order][1:] == ids[order][:-1])
     if len(repeated):
         row = table["row"].to_numpy()[order[repeated[0] + 1]]
+        first = shown(str(ids[order][repeated[0]]), STATION_ID)
         raise SourceError(
-            f"{len(repeated)} station(s) of {key} stand twice, first {ids[order][repeated[0]]}",
+            f"{len(repeated)} station(s) of {key} stand twice, first {first}",
             where=f"{where}, row {row}",
             remedy="keep one row per station and round",
         )
@@ -167,9 +180,11 @@ def _tally(
                 _refuse_rows(part, uncounted, f"of {key} state no votes, or a negative count", where)
                 label = _label(part, key, door.kind[key], where)
                 _add(label, part["votes"], at, sums[key], rows[key], len(index[key]))
-            elif "_sena_" not in key:
+            elif not SENATE.fullmatch(key):
                 every = np.ones(len(part), np.bool_)
-                _refuse_rows(part, every, f"are of {key or 'no contest'}, which the other file lacks", where)
+                _refuse_rows(
+                    part, every, f"are of contest {_contest(key)}, which the other file lacks", where
+                )
     return {key: _stacked(sums[key], rows[key], len(ids)) for key, ids in known.items()}
 
 
@@ -183,8 +198,9 @@ def _stacked(sums: dict[str, NDArray[np.int64]], rows: dict[str, NDArray[np.bool
 def _refuse_rows(part: pa.Table, bad: NDArray[np.bool_], what: str, where: str) -> None:
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
+        station = shown(str(_text(part, "station_id")[first]), STATION_ID)
         raise SourceError(
-            f"{int(bad.sum())} row(s) {what}, first that of station {part['station_id'][first]}",
+            f"{int(bad.sum())} row(s) {what}, first that of station {station}",
             where=f"{where}, row {part['row'][first]}",
             remedy="take both files from the same day, or correct the row",
         )
@@ -244,4 +260,5 @@ def _returns(
         row=np.asarray(table["row"].to_numpy()[order], dtype=np.int64),
         abstentions=count("abstentions"),
         blank_null=np.where((blank < 0) | (null < 0), np.int32(-1), blank + null),
+        id_form=STATION_ID,
     )

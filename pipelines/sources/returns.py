@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,24 @@ from isoloir.domain.station import Stations
 ROUNDING = 2
 """Votes by which a published sum may miss its total: six stations of 2024 are off by 1 or 2."""
 
+NOT_SHOWN = "(not shown: it may be a name)"
+
+CODE = re.compile(r"[A-Za-z]{0,3}[_|./-]?[0-9][\w|./-]{0,40}")
+"""Ids of stations that messages may show, of any publisher: a number comes first, and no space is in them."""
+
+
+def shown(text: str, form: re.Pattern[str]) -> str:
+    """``text`` as messages may show it: a shifted row may have a name where a code belongs."""
+    return text if form.fullmatch(text) else NOT_SHOWN
+
 
 @dataclass(frozen=True, slots=True)
 class Returns:
     """Counts of one contest: [S] per station, ``votes`` and ``present`` [S × L] per label.
 
     ``present``: a row stood there, 0 votes included. ``row`` [S]: the row of the station in its file, from 1.
-    ``abstentions`` and ``blank_null`` [S], -1 where not stated, serve the checks only.
+    ``abstentions`` and ``blank_null`` [S], -1 where not stated, serve the checks only. ``id_form``: ids of
+    stations that findings may show.
     """
 
     contest: str
@@ -35,11 +47,12 @@ class Returns:
     row: NDArray[np.int64]
     abstentions: Counts | None = None
     blank_null: Counts | None = None
+    id_form: re.Pattern[str] = CODE
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found in one contest: how many stations, and the first of them."""
+    """What a check found in one contest: how many stations, and the first of them if its id may be shown."""
 
     contest: str
     check: str
@@ -72,18 +85,17 @@ def without(returns: Returns, station_ids: tuple[str, ...]) -> tuple[Returns, li
     name = "left out, as their published counts contradict each other (declared)"
     finding = list(_found(returns, [(name, left_out, False)]))
     kept = np.flatnonzero(~left_out)
-    return Returns(
-        returns.contest,
-        returns.stations.take(kept),
-        returns.registered[kept],
-        returns.voters[kept],
-        returns.valid[kept],
-        returns.labels,
-        returns.votes[kept],
-        returns.present[kept],
-        returns.row[kept],
-        None if returns.abstentions is None else returns.abstentions[kept],
-        None if returns.blank_null is None else returns.blank_null[kept],
+    return replace(
+        returns,
+        stations=returns.stations.take(kept),
+        registered=returns.registered[kept],
+        voters=returns.voters[kept],
+        valid=returns.valid[kept],
+        votes=returns.votes[kept],
+        present=returns.present[kept],
+        row=returns.row[kept],
+        abstentions=None if returns.abstentions is None else returns.abstentions[kept],
+        blank_null=None if returns.blank_null is None else returns.blank_null[kept],
     ), finding
 
 
@@ -136,8 +148,8 @@ def _found(returns: Returns, tests: list[tuple[str, Mask, bool]]) -> Iterator[Fi
         count = int(bad.sum())
         if count:
             first = int(np.flatnonzero(bad)[0])
-            station, row = str(returns.stations.station_id[first]), int(returns.row[first])
-            yield Finding(returns.contest, name, count, station, row, refused)
+            station = shown(str(returns.stations.station_id[first]), returns.id_form)
+            yield Finding(returns.contest, name, count, station, int(returns.row[first]), refused)
 
 
 def refuse(findings: list[Finding], *, where: str) -> None:

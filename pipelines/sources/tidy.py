@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations
 
 from .door import Door
-from .returns import Read, Returns
+from .returns import CODE, Read, Returns, shown
 from .tables import Form, Opened, batches
 
 COUNTS = ("registered", "voters", "valid", "votes")
@@ -74,15 +75,22 @@ def _contests(table: pa.Table, said: TidyResults, door: Door, where: str) -> pa.
     keyed = keyed.assign(
         contest=[said.contest_key(dict(zip(parts, v, strict=True))) for v in keyed.to_numpy().tolist()]
     )
+    merged = rows.merge(keyed, on=columns, how="left")
     unknown = sorted(set(keyed["contest"]) - set(door.kind))
     if unknown:
         raise SourceError(
-            f"contests that are not declared: {', '.join(unknown[:5])}",
-            where=where,
+            f"contests that are not declared: {', '.join(_shown_contests(unknown, door.kind)[:5])}",
+            where=f"{where}, row {int(np.flatnonzero(merged['contest'].isin(unknown))[0]) + 1}",
             remedy="add them to the territory's elections.yaml, with date and source",
         )
-    merged = rows.merge(keyed, on=columns, how="left")
     return pa.chunked_array([pa.array(merged["contest"], pa.string())])
+
+
+def _shown_contests(keys: Iterable[str], declared: Iterable[str]) -> list[str]:
+    """The keys as messages show them. The kind may be a name, too, unless a declared contest is of it."""
+    kinds = "|".join({key.split("_")[1] for key in declared})
+    known = re.compile(f"[0-9]{{4}}_(?:{kinds})_t[1-9]")
+    return list(dict.fromkeys(shown(key, known) for key in keys))
 
 
 def _with_areas(rows: pd.DataFrame, file: Opened, said: TidyGeography) -> pd.DataFrame:
@@ -100,7 +108,7 @@ def _returns(key: str, part: pd.DataFrame, where: str) -> Returns:
             of_it = part[part["station"] == station]
             row = of_it.loc[of_it[name] != of_it[name].iloc[0], "row"].iloc[0]
             raise SourceError(
-                f"station {station} of {key} states several figures of {name}",
+                f"station {shown(str(station), CODE)} of {key} states several figures of {name}",
                 where=f"{where}, row {row}",
                 remedy="keep one figure per station and contest",
             )

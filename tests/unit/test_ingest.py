@@ -302,6 +302,39 @@ def test_a_contest_that_is_not_declared_is_refused(name: str, copy: Path, tmp_pa
     refused(copy, tmp_path, "1999_euro_t1", f"row {place + 1}")
 
 
+NAMED = {
+    "contest of the results": (GENERAL, "id_election", "ZZTOPSECRET Jean"),
+    "contest of the candidates": (CANDIDATES, "id_election", "ZZTOPSECRET Jean"),
+    "contest that looks like the Senate's": (GENERAL, "id_election", "ZZTOPSECRET_sena_t1"),
+    "the same of the candidates": (CANDIDATES, "id_election", "2023_sena_ZZTOPSECRET"),
+    "station of the candidates": (CANDIDATES, "id_brut_miom", "ZZTOPSECRET Jean"),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_a_name_in_a_column_of_codes_is_refused_and_not_shown(what: str, copy: Path, tmp_path: Path) -> None:
+    name, column, text = NAMED[what]
+    place = at(pq.read_table(copy / name).to_pandas())
+    rewrite(copy / name, set_text(column, text))
+    error = refused(copy, tmp_path, "not shown: it may be a name", name, f"row {place + 1}")
+    assert "ZZTOP" not in str(error)
+
+
+@pytest.mark.parametrize("damage", ["stand twice", "more voters than registered"])
+@pytest.mark.parametrize("station", ["ZZTOPSECRET Jean", "ZZTOPSECRET_2"])
+def test_a_name_for_a_station_is_not_shown_by_the_checks(
+    damage: str, station: str, copy: Path, tmp_path: Path
+) -> None:
+    place = at(pq.read_table(copy / GENERAL).to_pandas())
+    old = str(pq.read_table(copy / GENERAL)["id_brut_miom"][place])
+    rewrite(copy / GENERAL, DAMAGES[damage][1])
+    for name in (GENERAL, CANDIDATES):
+        rewrite(copy / name, lambda f: f.assign(id_brut_miom=f["id_brut_miom"].replace(old, station)))
+    row = place + (2 if damage == "stand twice" else 1)
+    error = refused(copy, tmp_path, f"{damage}.*not shown: it may be a name", f"row {row}")
+    assert "ZZTOP" not in str(error)
+
+
 def test_rows_of_the_senate_are_left_out_and_counted(copy: Path, tmp_path: Path) -> None:
     for name in (GENERAL, CANDIDATES):
         rewrite(

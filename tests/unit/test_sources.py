@@ -19,7 +19,7 @@ from isoloir.pipelines.home import Home
 from isoloir.pipelines.ingest import ingest
 from isoloir.pipelines.sources import tidy
 from isoloir.pipelines.sources.door import Door
-from isoloir.pipelines.sources.returns import Returns, check, refuse, without
+from isoloir.pipelines.sources.returns import CODE, NOT_SHOWN, Returns, check, refuse, shown, without
 from isoloir.pipelines.sources.tables import Form, Opened, batches
 
 FORM = Form(
@@ -160,6 +160,26 @@ def test_a_station_left_out_takes_all_its_figures_with_it() -> None:
     assert check(kept, multi_seat=False) == []
 
 
+@pytest.mark.parametrize("station", ["01001_0001", "c_2", "s8", "103|brønden", "DK-12/4.1"])
+def test_a_station_that_goes_by_a_code_is_shown(station: str) -> None:
+    assert shown(station, CODE) == station
+
+
+NAMES = ["ZZTOPSECRET Jean", "ZZTOPSECRET", "Jean-ZZTOPSECRET", "01001 ZZTOPSECRET", "ZZTOPSECRET2", "12\nA"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_finding_never_shows_what_may_be_a_name(name: str) -> None:
+    text = np.array(["c", "c"])
+    named = replace(returns(voters=[60, 300]), stations=Stations(np.array(["c_1", name]), text, text, text))
+    for found in (check(named, multi_seat=True), without(named, (name,))[1]):
+        assert [(f.first, f.row) for f in found][:1] == [(NOT_SHOWN, 2)]
+        assert not any(name in f.line() for f in found) and "(row 2)" in found[0].line()
+    with pytest.raises(SourceError, match="not shown") as caught:
+        refuse(check(named, multi_seat=True), where="here")
+    assert name not in str(caught.value)
+
+
 TINY = {
     "territory.yaml": "name: Tiny\ndefault_grouping: research\n",
     "elections.yaml": "contests:\n  2020_muni_t1: {held_on: 2020-03-15, labels: nuance}\n",
@@ -252,5 +272,25 @@ def test_a_tidy_row_without_station_or_votes_is_refused(
 
 def test_a_tidy_contest_that_is_not_declared_is_refused(tiny: TerritoryConfig, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(ROWS.replace("2020,", "2014,"), encoding="utf-8")
-    with pytest.raises(SourceError, match="not declared: 2014_muni_t1"):
+    with pytest.raises(SourceError, match=r"not declared: 2014_muni_t1\n") as caught:
         read_tidy(tiny, tmp_path)
+    assert caught.value.where.endswith("row 1")
+
+
+@pytest.mark.parametrize("shifted", ["ZZTOPSECRET,MUNI", "2020,ZZTOPSECRET", "2020,ZZTOPSECRET Jean"])
+def test_a_name_among_the_parts_of_a_tidy_contest_is_not_shown(
+    shifted: str, tiny: TerritoryConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "r.csv").write_text(f"{ROWS}{shifted},s1,01,9,9,9,DVG,9\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"not declared: \(not shown") as caught:
+        read_tidy(tiny, tmp_path)
+    assert "zztop" not in str(caught.value).lower()
+    assert caught.value.where.endswith("row 4") and caught.value.remedy
+
+
+def test_a_name_among_tidy_stations_is_not_shown(tiny: TerritoryConfig, tmp_path: Path) -> None:
+    text = ROWS.replace("100,60,50,DVD", "100,61,50,DVD").replace("s2", "ZZTOPSECRET Jean")
+    (tmp_path / "r.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(SourceError, match=r"station \(not shown.* several figures of voters") as caught:
+        read_tidy(tiny, tmp_path)
+    assert "ZZTOP" not in str(caught.value) and caught.value.where.endswith("row 3")
