@@ -54,10 +54,10 @@ class Scenario:
     """The national figures that a forecast is conditional on.
 
     ``turnout`` (voters / registered) and ``shares`` [B] (of valid votes, summing to 1) in [0, 1];
-    ``valid_rate`` is valid votes / voters. ``level`` is ``given`` or ``carried``: whether somebody stated the
-    figures or the reference contest's were carried; ``source`` says who or which. ``slack`` is the largest
-    miss of a share that is taken where the shares can't be met: 0, but for a backtest, whose shares came
-    about under another turnout than the one that is forecast.
+    ``valid_rate`` is valid votes / voters. ``level`` is ``given``, ``carried`` or ``partly``: whether
+    somebody stated the figures or the reference contest's were carried; ``source`` says who or which.
+    ``slack`` is the largest miss of a share that is taken where the shares can't be met: 0, but for a
+    backtest, whose shares came about under another turnout than the one that is forecast.
     """
 
     name: str

@@ -5,6 +5,9 @@ station under either floor joins a sibling of its commune: the next one by code 
 the one before. Where a commune has no such station, its small ones join one another, and if that is not
 enough the next unit by code in the department. What still can't be merged is withheld, and so is what is no
 place to score. The target's own outcome decides nothing here: a backtest protects as a forecast does.
+
+The partition is made with the valid votes that are usual there, which no scenario moves, so that it is the
+same for every release of a target and roll; a scenario under which a unit expects too few joins whole units.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ Index = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
 PUBLISHED, MERGED, WITHHELD = "published", "merged", "withheld"
+NO_PLACE = "no place to score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,25 @@ def partition(
     return _described(head, small, no_place)
 
 
+def coarsened(
+    units: Units, stations: Stations, registered: Counts, expected_valid: Floats, floors: Floors
+) -> Units:
+    """Units of whole ``units``: those that are under the floors for these ``expected_valid`` [S] are joined.
+
+    A unit is never split, so that the figures of two releases of one partition differ by whole units of it.
+    """
+    rows = np.flatnonzero(units.head >= 0)
+    heads, unit = np.unique(units.head[rows], return_inverse=True)
+    electors = np.bincount(unit, registered[rows], len(heads)).astype(np.int32)
+    valid = np.bincount(unit, expected_valid[rows], len(heads)).astype(np.float64)
+    nowhere = np.zeros(len(heads), np.bool_)
+    joined = partition(stations.take(heads), electors, valid, nowhere, floors).head[unit]
+    head = np.full(len(stations), -1, dtype=np.intp)
+    head[rows] = np.where(joined >= 0, heads[np.maximum(joined, 0)], -1)
+    small = (registered < floors.min_registered) | (expected_valid < floors.min_valid)
+    return _described(head, small, units.reason == NO_PLACE)
+
+
 def _join(head: Index, small: Mask, area: Index, order: Index) -> Index:
     """Small stations without a unit join the next unit by code in their area, else the one before."""
     here, where = head[order], area[order]
@@ -99,7 +122,7 @@ def _described(head: Index, small: Mask, no_place: Mask) -> Units:
     reason = np.select(
         [no_place, (head < 0), (members > 1) & small, members > 1],
         [
-            "no place to score",
+            NO_PLACE,
             "under the floors, nothing to merge with",
             "under the floors",
             "joined by a small one",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from isoloir.domain.ledger import Mask
 from isoloir.domain.panel import Totals
 
 from .catalogue import feature
@@ -62,20 +63,37 @@ def swing_last(view: View) -> Floats:
     return np.asarray(shares[:, -1] - shares[:, view.reference])
 
 
+FEWEST_VOTES = 30
+"""Valid votes below which a share is noise, and near to what single electors did: no swing is counted."""
+
+
 @feature("share", low=0, high=1, per_bloc=True)
 def reference_share(view: View) -> Floats:
     """The bloc's share at the reference contest; missing where it did not stand in it or does not stand now.
 
-    From the station's own counts where its code and its registered electors agree, else from its commune's.
+    From the station's own counts where its code and its registered electors agree, else from its commune's;
+    missing where these are fewer than :data:`FEWEST_VOTES`.
     """
     at, panel = view.reference, view.panel
-    own = (panel.same & panel.shares_known)[:, at, None]
+    own = _own_reference(view)[:, None]
     votes = panel.communes.votes[panel.commune_row, at]
     valid = panel.communes.valid_where[panel.commune_row, at]
     here = panel.votes[:, at] / np.maximum(1, panel.valid[:, at])[:, None]
     share = np.where(own, here, votes / np.maximum(1, valid))
-    stood = np.where(own, panel.standing[:, at], valid > 0) & view.notice.standing
+    stood = np.where(own, panel.standing[:, at], valid >= FEWEST_VOTES) & view.notice.standing
     return np.where(stood, share, np.nan)
+
+
+@feature("flag", low=0, high=1)
+def reference_own(view: View) -> Floats:
+    """1 where the swing is counted from the station's own votes, 0 where from its commune's."""
+    return _own_reference(view).astype(np.float64)
+
+
+def _own_reference(view: View) -> Mask:
+    at, panel = view.reference, view.panel
+    enough: Mask = panel.valid[:, at] >= FEWEST_VOTES
+    return np.asarray(panel.same[:, at] & panel.shares_known[:, at] & enough)
 
 
 def _lag(view: View, contest: int) -> Floats:

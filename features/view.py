@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isoloir.domain.election import first_round_among
+from isoloir.domain.election import Contest, first_round_among
 from isoloir.domain.ledger import Notice, Past
 from isoloir.domain.panel import Panel, build_panel
 
@@ -16,8 +16,8 @@ class View:
     """A past carried to the notice's stations.
 
     ``plain`` joins stations by equal codes, as naive rules do; ``witnessed`` wants the registered electors to
-    agree too. ``reference`` is the panel's column of the contest that swings are counted from (the last one
-    where that is not in the past); ``first_round`` that of the first round of the same ballot, or -1.
+    agree too. ``reference`` is the panel's column of the contest that swings are counted from, and
+    ``first_round`` that of the first round of the same ballot, or -1.
     """
 
     notice: Notice
@@ -29,15 +29,23 @@ class View:
 
 
 def look(past: Past, notice: Notice, reference_key: str | None) -> View:
-    """The view of a notice's contest; the past must hold at least one contest."""
+    """The view of a notice's contest; the past must hold at least one contest.
+
+    Where the past lacks the reference contest: the last one of the same kind and round, else the last.
+    """
     panel = build_panel(past, notice)
-    keys = [c.key for c in panel.contests]
     first = first_round_among(panel.contests, notice.contest)
     return View(
         notice=notice,
         panel=panel,
         plain=build_history(panel, witness=False),
         witnessed=build_history(panel, witness=True),
-        reference=keys.index(reference_key) if reference_key in keys else len(keys) - 1,
+        reference=_reference(panel.contests, notice.contest, reference_key),
         first_round=-1 if first is None else panel.position(first),
     )
+
+
+def _reference(past: tuple[Contest, ...], target: Contest, key: str | None) -> int:
+    same = [i for i, c in enumerate(past) if (c.kind, c.round) == (target.kind, target.round)]
+    named = [i for i, c in enumerate(past) if c.key == key]
+    return (named or same or [len(past) - 1])[-1]

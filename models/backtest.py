@@ -11,7 +11,6 @@ from isoloir.domain.election import AsOf
 from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Outcomes
 
-from .intervals import Errors, errors_of
 from .protocol import StationModel, TrainingSet
 from .reconcile import combined
 from .scorecard import turnout_error_pp, votes_misallocated
@@ -93,16 +92,3 @@ def crown(
 def champion_at(fold: Fold, earlier: Sequence[Fold]) -> Champion:
     """The champion of a past target, chosen by the folds that were public before its cut."""
     return choose(known_before([f.judgement for f in earlier], fold.cut), fold.outcomes.contest)
-
-
-def past_forecasts(folds: Sequence[Fold]) -> list[Forecast]:
-    """The forecast of each fold's champion, each chosen by the folds that were known before it alone."""
-    return [
-        crown(champion_at(fold, folds), fold.given, fold.matrix, level_given(fold.outcomes)) for fold in folds
-    ]
-
-
-def past_errors(folds: Sequence[Fold]) -> list[Errors]:
-    """The errors of :func:`past_forecasts`."""
-    made = zip(past_forecasts(folds), folds, strict=True)
-    return [errors_of(forecast, fold.outcomes) for forecast, fold in made]

@@ -67,10 +67,8 @@ def learn(
     samples = [sample(lesson, settings) for lesson in lessons]
     trials = []
     for held_out in lessons[-HELD_OUT:]:
-        eve = held_out.outcomes.contest.eve
-        known = [
-            s for s, m in zip(samples, lessons, strict=True) if eve.sees(m.outcomes.contest.results_known_on)
-        ]
+        public = [held_out.cut.sees(m.outcomes.contest.results_known_on) for m in lessons]
+        known = [s for s, seen in zip(samples, public, strict=True) if seen]
         if known:
             trials.append(trial(grow(known, settings), held_out, settings))
     shrink = least(trials)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoloir.domain.forecast import Band, Forecast
 from isoloir.domain.ledger import Counts, Outcomes
+from isoloir.domain.station import Text, grouped
 
 Floats = NDArray[np.float64]
 
@@ -42,19 +44,21 @@ def size_class(registered: Counts) -> NDArray[np.intp]:
 
 
 def errors_of(forecast: Forecast, outcomes: Outcomes) -> Errors:
-    """The absolute errors of ``forecast`` at a past contest."""
+    """The absolute errors of ``forecast`` at a past contest; NaN where a bloc did not stand."""
     held, known = outcomes.registered > 0, outcomes.shares_known & (outcomes.valid > 0)
     classes = size_class(outcomes.registered)
     turnout = np.abs(forecast.turnout[held] - outcomes.voters[held] / outcomes.registered[held])
     actual = outcomes.votes[known] / outcomes.valid[known, None]
-    return Errors(
-        outcomes.contest.key, turnout, classes[held], np.abs(forecast.shares[known] - actual), classes[known]
-    )
+    shares = np.where(outcomes.standing[known], np.abs(forecast.shares[known] - actual), np.nan)
+    return Errors(outcomes.contest.key, turnout, classes[held], shares, classes[known])
 
 
 def bound(errors: list[Floats], alpha: float) -> float:
-    """The conformal bound from several contests' errors, each weighing the same; 1 where there are none."""
-    used = [e for e in errors if len(e)]
+    """The conformal bound from several contests' errors, each weighing the same; 1 where there are none.
+
+    NaN is no error: it is left out.
+    """
+    used = [known for e in errors if len(known := e[~np.isnan(e)])]
     if not used:
         return 1.0
     values = np.concatenate(used)
@@ -95,6 +99,42 @@ def calibrate(earlier: Sequence[Errors], blocs: int) -> Calibration:
             turnout[a, k] = bound(of_turnout, alpha)
             shares[a, k] = [bound([e[:, b] for e in of_shares], alpha) for b in range(blocs)]
     return Calibration(tuple(e.contest for e in earlier), turnout, shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Half-widths of stations, communes and departments: errors of an area are no sum of its stations'."""
+
+    station: Calibration
+    commune: Calibration
+    department: Calibration
+
+
+def of_areas(forecast: Forecast, outcomes: Outcomes, area: Text) -> tuple[Forecast, Outcomes]:
+    """A forecast and what happened, summed over the areas [S]; shares are divided last."""
+    codes, row = grouped(area)
+
+    def summed(values: NDArray[Any]) -> Floats:
+        return np.bincount(row, np.asarray(values, np.float64), len(codes)).astype(np.float64)
+
+    def counted(values: NDArray[Any]) -> Counts:
+        return summed(values).astype(np.int32)
+
+    known = outcomes.shares_known
+    blocs = range(forecast.shares.shape[1])
+    weight = np.where(known, forecast.expected_valid, 0.0)
+    votes = np.stack([summed(forecast.shares[:, b] * weight) for b in blocs], axis=1)
+    expected = summed(weight)
+    held = summed(forecast.turnout * outcomes.registered) / np.maximum(1.0, summed(outcomes.registered))
+    return Forecast(held, votes / np.maximum(expected, 1e-9)[:, None], expected), Outcomes(
+        outcomes.contest,
+        counted(outcomes.registered),
+        counted(outcomes.voters),
+        counted(np.where(known, outcomes.valid, 0)),
+        np.stack([counted(np.where(known, outcomes.votes[:, b], 0)) for b in blocs], axis=1),
+        np.stack([summed(outcomes.standing[:, b] & known) > 0 for b in blocs], axis=1),
+        summed(known) > 0,
+    )
 
 
 def band(forecast: Forecast, registered: Counts, calibration: Calibration, alpha: float = 0.1) -> Band:

@@ -14,10 +14,11 @@ from isoloir.domain.ledger import Outcomes
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A past contest: what was known before it, and what it came to, row for row."""
+    """A past contest: what was known before ``cut`` (its eve or earlier), what it came to, row for row."""
 
     matrix: FeatureMatrix
     outcomes: Outcomes
+    cut: AsOf
 
     def __post_init__(self) -> None:
         if self.matrix.notice.contest != self.outcomes.contest:

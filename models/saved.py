@@ -18,15 +18,17 @@ from isoloir.domain.ledger import Notice
 from isoloir.domain.station import Stations
 from isoloir.features.matrix import is_per_bloc
 
+from .backtest import level_carried
 from .baselines import Carried
 from .boosting import Boosting
-from .intervals import Calibration
+from .intervals import Calibration, Widths
 from .protocol import StationModel
 from .swing import BoostedShares
 from .turnout import BoostedTurnout
 
 Quantity = Literal["turnout", "swing"]
 CODES = ("station_id", "commune_code", "department_code", "constituency_code")
+LEVELS = ("station", "commune", "department")
 MODEL, TREES = "model.json", "trees.txt"
 
 
@@ -57,7 +59,7 @@ class SavedModel:
     target: Contest
     blocs: tuple[str, ...]
     national: National
-    calibration: Calibration
+    widths: Widths
     contests: tuple[str, ...]
     record: tuple[Mark, ...]
 
@@ -79,22 +81,20 @@ class SavedModel:
 
         The rows are taken for the whole roll: the national figures are met over them.
 
-        ``national`` may state ``turnout`` and ``share_<bloc>``; what it leaves out is carried.
+        ``national`` may state ``turnout`` and ``share_<bloc>``: where any share is stated, one that is left
+        out is 0, and they are brought to a sum of 1. What it leaves out altogether is carried.
         """
         matrix = matrix_from(frame, self)
-        shares = np.array(
-            [national.get(f"share_{b}", s) for b, s in zip(self.blocs, self.national.shares, strict=True)]
-        )
-        stands = matrix.notice.standing.any(axis=0)
-        shares = np.where(stands, np.maximum(shares, 1e-3), 0.0)
+        carried = level_carried(matrix)
+        stated = [n for n in (f"share_{b}" for b in self.blocs) if n in national]
+        shares = np.array([national.get(f"share_{b}", 0.0) for b in self.blocs])
         scenario = Scenario(
             "frame",
             "given" if national else "carried",
-            self.national.contest,
-            national.get("turnout", self.national.turnout),
-            shares / shares.sum(),
-            self.national.valid_rate,
-            slack=1.0,
+            carried.source,
+            national.get("turnout", carried.turnout),
+            shares / max(shares.sum(), 1e-300) if stated else carried.shares,
+            carried.valid_rate,
         )
         forecast = self.model.predict(matrix, scenario)
         values = forecast.turnout[:, None] if self.quantity == "turnout" else forecast.shares
@@ -165,18 +165,14 @@ def model_from(files: Mapping[str, str]) -> StationModel:
 
 def to_files(saved: SavedModel) -> dict[str, str]:
     """A saved model as files: name to text."""
-    target, national, calibration = saved.target, saved.national, saved.calibration
+    target, national = saved.target, saved.national
     said = {
         "format": 1,
         "quantity": saved.quantity,
         "target": asdict(target) | {"held_on": target.held_on.isoformat()},
         "blocs": saved.blocs,
         "national": asdict(national) | {"shares": national.shares.tolist()},
-        "calibration": {
-            "contests": calibration.contests,
-            "turnout": calibration.turnout.tolist(),
-            "shares": calibration.shares.tolist(),
-        },
+        "widths": {level: _widths_text(getattr(saved.widths, level)) for level in LEVELS},
         "contests": saved.contests,
         "record": [asdict(mark) for mark in saved.record],
     }
@@ -186,17 +182,26 @@ def to_files(saved: SavedModel) -> dict[str, str]:
 def from_files(files: Mapping[str, str]) -> SavedModel:
     """The saved model that :func:`to_files` wrote."""
     said = json.loads(files["saved.json"])
-    target, national, widths = said["target"], said["national"], said["calibration"]
+    target, national = said["target"], said["national"]
     return SavedModel(
         said["quantity"],
         model_from(files),
         Contest(**target | {"held_on": date.fromisoformat(target["held_on"])}),
         tuple(said["blocs"]),
         National(**national | {"shares": np.array(national["shares"])}),
-        Calibration(tuple(widths["contests"]), np.array(widths["turnout"]), np.array(widths["shares"])),
+        Widths(*(_widths_from(said["widths"][level]) for level in LEVELS)),
         tuple(said["contests"]),
         tuple(Mark(**mark) for mark in said["record"]),
     )
+
+
+def _widths_text(widths: Calibration) -> dict[str, object]:
+    said = {"turnout": widths.turnout.tolist(), "shares": widths.shares.tolist()}
+    return said | {"contests": widths.contests}
+
+
+def _widths_from(said: Any) -> Calibration:
+    return Calibration(tuple(said["contests"]), np.array(said["turnout"]), np.array(said["shares"]))
 
 
 def _json(said: object) -> str:

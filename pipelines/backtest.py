@@ -18,13 +18,12 @@ from isoloir.domain.station import positions
 from isoloir.features.matrix import build
 from isoloir.models.backtest import (
     Fold,
-    champion_at,
     crown,
     forecast_all,
     level_carried,
     level_given,
-    past_errors,
 )
+from isoloir.models.crowned import CHAMPION, Crowned, crowned, known
 from isoloir.models.intervals import ALPHAS, Calibration, band, calibrate, errors_of
 from isoloir.models.protocol import StationModel
 from isoloir.models.registry import RULE_NAMES
@@ -37,7 +36,6 @@ from .home import replaced
 from .matrices import Hidden
 from .notices import carried_notice
 
-CHAMPION = "champion"
 CARD = ["territory", "target", "model", "level", "metric", "stratum", "value"]
 
 
@@ -53,12 +51,21 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A past target among its folds: what every model said of it, and what each had done before."""
+    """A past target among others: what every model said of it, and what each had done before."""
 
     one: Learned
-    fold: Fold
-    earlier: tuple[Fold, ...]
-    champion: Champion
+    crowned: Crowned
+    earlier: tuple[Crowned, ...]
+
+    @property
+    def fold(self) -> Fold:
+        """What every model said."""
+        return self.crowned.fold
+
+    @property
+    def champion(self) -> Champion:
+        """Chosen by what came before."""
+        return self.crowned.champion
 
 
 def backtest(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -> Backtest:
@@ -69,7 +76,9 @@ def backtest(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -
     hidden = Hidden(False)
     past = learned(bench, plan_lessons(bench, FOREVER, hidden), FOREVER, say)
     folds = folds_of(bench, past, say)
-    wanted = [_target(key, past, folds) for key in targets or [f.outcomes.contest.key for f in folds]]
+    crowns = crowned(folds)
+    everything = [f.outcomes.contest.key for f in folds] or ["nothing"]
+    wanted = [_target(key, past, crowns) for key in targets or everything]
     final = bench.home.folder("backtest", bench.key) / bench.blocs.grouping
     schema, tables = _schema(bench.blocs.blocs), []
     with (
@@ -85,18 +94,17 @@ def backtest(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -
     return Backtest(final / "scorecard.parquet", final / "predictions.parquet", card, champions)
 
 
-def _target(key: str, past: Sequence[Learned], folds: Sequence[Fold]) -> Target:
-    fold = next((f for f in folds if f.outcomes.contest.key == key), None)
-    if fold is None:
+def _target(key: str, past: Sequence[Learned], crowns: Sequence[Crowned]) -> Target:
+    found = {c.fold.outcomes.contest.key: c for c in crowns}
+    if key not in found:
         raise UsageError(
             f"{key} can't be backtested: no results, no earlier contest, or no bloc in this grouping",
-            remedy=f"one of: {', '.join(f.outcomes.contest.key for f in folds)}"
-            if folds
+            remedy=f"one of: {', '.join(found)}"
+            if found
             else "choose another --grouping, or ingest contests whose blocs it knows",
         )
-    earlier = tuple(f for f in folds if fold.cut.sees(f.outcomes.contest.results_known_on))
-    one = next(p for p in past if p.contest.key == key)
-    return Target(one, fold, earlier, champion_at(fold, earlier))
+    earlier = tuple(known(crowns, found[key].fold.cut))
+    return Target(next(p for p in past if p.contest.key == key), found[key], earlier)
 
 
 def _one_target(
@@ -106,8 +114,9 @@ def _one_target(
     models = fitted_models(bench, target.one, past)
     given, carried = level_given(fold.outcomes), level_carried(fold.matrix)
     forecasts = {"given": fold.given, "carried": forecast_all(models, fold.matrix, carried)}
-    errors = {CHAMPION: past_errors(target.earlier)}
-    errors |= {r: [errors_of(f.given[r], f.outcomes) for f in target.earlier] for r in RULE_NAMES}
+    errors = {CHAMPION: [c.stations for c in target.earlier]}
+    before = [c.fold for c in target.earlier]
+    errors |= {r: [errors_of(f.given[r], f.outcomes) for f in before] for r in RULE_NAMES}
     parts = [_floor(fold)]
     for model, of_model in errors.items():
         widths = calibrate(of_model, blocs)

@@ -31,6 +31,7 @@ FOREVER = AsOf(date.max)
 """The cut of one who looks back at everything: for judging a backtest, never for forecasting."""
 
 THREADS = 2
+FORECASTS = "forecasts.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Learned:
     @property
     def lesson(self) -> Lesson:
         """The same, for a model."""
-        return Lesson(self.matrix, self.outcomes)
+        return Lesson(self.matrix, self.outcomes, self.plan.past.as_of)
 
 
 def plan_lessons(bench: Bench, as_of: AsOf, hidden: Hidden) -> tuple[MatrixPlan, ...]:
@@ -93,21 +94,22 @@ def folds_of(bench: Bench, past: Sequence[Learned], say: Callable[[str], None]) 
 
 def fold_folder(bench: Bench, plan: MatrixPlan, past: Sequence[MatrixPlan]) -> Path:
     """Where the fold lies, or will."""
-    return bench.home.folder("backtest", bench.key, "folds") / fold_digest(bench, plan, past)
+    return bench.home.planned("backtest", bench.key, "folds", fold_digest(bench, plan, past))
 
 
 def _fold(bench: Bench, one: Learned, past: Sequence[Learned], say: Callable[[str], None]) -> Fold:
     final = fold_folder(bench, one.plan, [p.plan for p in past])
     scenario, cut = level_given(one.outcomes), one.plan.past.as_of
-    if not (final / "forecasts.parquet").is_file():
+    if not (final / FORECASTS).is_file():
         say(f"judging at {one.contest.key}")
         models = fitted(candidates(bench.settings), training_set(one.contest, cut, past))
         given = forecast_all(models, one.matrix, scenario)
-        with set_in_place(final) as aside:
-            pq.write_table(_forecasts_table(given), aside / "forecasts.parquet", compression="zstd")
+        bench.home.folder("backtest", bench.key, "folds")
+        with set_in_place(final, FORECASTS) as aside:
+            pq.write_table(_forecasts_table(given), aside / FORECASTS, compression="zstd")
             write_json(aside / "models.json", {model.name: model_texts(model) for model in models})
         return judged(cut, one.matrix, one.outcomes, given)
-    table = pq.read_table(final / "forecasts.parquet")
+    table = pq.read_table(final / FORECASTS)
     weight = np.asarray(one.matrix.notice.registered * scenario.valid_rate, dtype=np.float64)
     return judged(cut, one.matrix, one.outcomes, _forecasts(table, weight, len(bench.blocs.blocs)))
 

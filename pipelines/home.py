@@ -30,6 +30,10 @@ class Home:
             folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
+    def planned(self, *parts: str) -> Path:
+        """Where the folder ``parts`` lies or will; nothing is made."""
+        return self.path.joinpath(*parts)
+
     def current_core(self, territory: str) -> Path:
         """The folder of the returns ingested last; MissingInputError before the first ingest."""
         pointer = self.path / "core" / territory / "current"
@@ -78,13 +82,19 @@ def alive(process: int) -> bool:
 
 
 @contextmanager
-def set_in_place(final: Path) -> Iterator[Path]:
-    """A folder to write into: becomes ``final`` by one rename when the block ends well, else vanishes."""
+def set_in_place(final: Path, marker: str | None = None) -> Iterator[Path]:
+    """A folder to write into: becomes ``final`` by one rename when the block ends well, else vanishes.
+
+    A ``final`` that is there stays, unless it lacks its ``marker``: then it was damaged, and is replaced.
+    """
     _sweep(final)
     aside = final.with_name(f".{final.name}.{os.getpid()}")
-    aside.mkdir(parents=True, mode=0o700)
+    final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside.mkdir(mode=0o700)
     try:
         yield aside
+        if marker is not None and final.exists() and not (final / marker).is_file():
+            shutil.rmtree(final)
         if not final.exists():
             os.rename(aside, final)
     finally:

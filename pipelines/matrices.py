@@ -24,6 +24,7 @@ from .store import code_digest, stamp
 
 CODES = ("station_id", "commune_code", "department_code", "constituency_code")
 SAID = b"isoloir"
+MATRIX = "matrix.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +87,19 @@ def plan_matrix(bench: Bench, notice: Notice, as_of: AsOf, hidden: Hidden) -> Ma
 
 def folder_of(bench: Bench, plan: MatrixPlan) -> Path:
     """Where the matrix lies, or will."""
-    return bench.home.folder("features", bench.key) / plan.digest
+    return bench.home.planned("features", bench.key, plan.digest)
 
 
 def built(bench: Bench, plan: MatrixPlan, say: Callable[[str], None]) -> FeatureMatrix:
     """The matrix: read if it was built before, else built and kept."""
     final = folder_of(bench, plan)
-    if not (final / "matrix.parquet").is_file():
+    if not (final / MATRIX).is_file():
         say(f"features of {plan.contest.key}")
         matrix = build(plan.past, plan.notice, plan.reference)
-        with set_in_place(final) as aside:
-            write_matrix(matrix, plan.past.as_of, aside / "matrix.parquet")
-    return read_matrix(final / "matrix.parquet", plan.contest)
+        bench.home.folder("features", bench.key)
+        with set_in_place(final, MATRIX) as aside:
+            write_matrix(matrix, plan.past.as_of, aside / MATRIX)
+    return read_matrix(final / MATRIX, plan.contest)
 
 
 def write_matrix(matrix: FeatureMatrix, as_of: AsOf, path: Path) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit, logit
 
 from isoloir.configs.load import config_digest, load_release
 from isoloir.domain.bloc import unspoken
-from isoloir.domain.privacy import WITHHELD, Floors, Units, partition
+from isoloir.domain.errors import PrivacyError
+from isoloir.domain.forecast import FeatureMatrix, Floats, Forecast
+from isoloir.domain.ledger import Mask, Notice
+from isoloir.domain.privacy import WITHHELD, Floors, Units, coarsened, partition
+from isoloir.models.reconcile import combined
 from isoloir.models.saved import Mark
 
-from .bench import Bench
+from .bench import Bench, Request
 from .release.scores import Published
 from .release.verify import verify
 from .release.writer import point, write_release
@@ -26,14 +31,16 @@ Say = Callable[[str], None]
 
 
 def release_id(bench: Bench, score_digest: str) -> str:
-    """The id of a release: 12 hex of the digest of the forecast, the policy and the code that writes it."""
+    """The id of a release: 12 hex of the digest of forecast, policy, licence and the code that writes it."""
+    config, source = bench.config, bench.config.source
+    policy = config_digest(load_release(bench.overlay))
     code = code_digest("pipelines.publish")
-    return stamp(code, score_digest, config_digest(load_release(bench.overlay)), bench.config.not_scored)[:12]
+    return stamp(code, score_digest, policy, config.not_scored, source.licence, source.attribution)[:12]
 
 
 def release_folder(bench: Bench, target: str, score_digest: str) -> Path:
     """Where the release lies, or will."""
-    return bench.home.folder("releases", bench.key, target) / release_id(bench, score_digest)
+    return bench.home.planned("releases", bench.key, target, release_id(bench, score_digest))
 
 
 def standing_release(final: Path) -> bool:
@@ -55,12 +62,13 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
     policy = load_release(bench.overlay)
     floors = Floors(policy.min_registered, policy.min_valid)
     no_place = np.isin(notice.stations.station_id, np.array(bench.config.not_scored, dtype=np.str_))
-    units = partition(notice.stations, notice.registered, scored.forecast.expected_valid, no_place, floors)
+    units, forecast = protected(scored, no_place, floors)
+    bench.home.folder("releases", bench.key, notice.contest.key)
     published = Published(
         scored.matrix,
-        scored.forecast,
+        forecast,
         scored.scenario,
-        scored.turnout.calibration,
+        scored.turnout.widths,
         units,
         f"{bench.blocs.grouping}@{bench.blocs.version}",
         scored.model_version,
@@ -71,6 +79,50 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
         "policy": {"version": policy.policy_version, **asdict(floors)},
     }
     return write_release(published, manifest, model_card(plan, scored), final)
+
+
+def protected(scored: Scored, no_place: Mask, floors: Floors) -> tuple[Units, Forecast]:
+    """The units, and the forecast whose published stations meet the scenario by themselves.
+
+    PrivacyError where nothing is left to publish.
+    """
+    notice = scored.matrix.notice
+    units = partition(notice.stations, notice.registered, usual_valid(scored.matrix), no_place, floors)
+    while True:
+        forecast = published_alone(scored, units)
+        joined = coarsened(units, notice.stations, notice.registered, forecast.expected_valid, floors)
+        # Joining units ends: there are fewer each time.
+        if (joined.head == units.head).all():
+            return units, forecast
+        units = joined
+
+
+def published_alone(scored: Scored, units: Units) -> Forecast:
+    """The forecast, moved so that it meets the scenario without the stations that are withheld.
+
+    Were they counted, the scenario less the units would tell what is forecast of them.
+    """
+    notice, forecast, kept = scored.matrix.notice, scored.forecast, units.head >= 0
+    if not kept.any():
+        raise PrivacyError(
+            "under this scenario every station is too small to be published",
+            remedy="correct the scenario's turnout, or the floors in release.yaml",
+        )
+    if kept.all():
+        return forecast
+    published = replace(notice, registered=np.where(kept, notice.registered, 0).astype(np.int32))
+    return combined(forecast.turnout, forecast.shares, published, scored.scenario)
+
+
+def usual_valid(matrix: FeatureMatrix) -> Floats:
+    """The valid votes [S] that the electors of now would cast at the turnout of the reference contest.
+
+    From earlier contests and the roll alone, whatever the scenario or the model.
+    """
+    then = matrix.reference
+    national = np.clip(then.turnout, 1e-6, 1 - 1e-6)
+    turnout = expit(matrix.column("turnout_same_kind") + logit(national))
+    return np.asarray(turnout * matrix.notice.registered * then.valid_rate)
 
 
 def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[str, object]:
@@ -86,6 +138,7 @@ def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[st
         "attribution": bench.config.source.attribution,
         "scenario": asdict(scenario)
         | {"shares": dict(zip(notice.blocs, scenario.shares.tolist(), strict=True))},
+        "carried": carried_inputs(plan.request, notice),
         "roll_from": notice.roll_from,
         "offer_from": notice.offer_from,
         "reference_contest": scored.matrix.reference.contest,
@@ -95,15 +148,29 @@ def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[st
         "champion": {"turnout": scored.turnout.model.name, "swing": scored.swing.model.name},
         "mlflow": scored.registered,
         "learned_from": scored.turnout.contests,
-        "calibrated_on": scored.turnout.calibration.contests,
+        "calibrated_on": scored.turnout.widths.station.contests,
         "measured": {m.quantity: [asdict(mark) for mark in m.record] for m in (scored.turnout, scored.swing)},
         "past": scored.matrix.past,
         "no_bloc_in": unspoken(bench.blocs, (r.contest for r in bench.ledger.records)),
+        "trained_as_of": scored.trained_as_of.isoformat(),
         "first_rounds_hidden": plan.hidden.first_rounds,
         "config_digest": config_digest(bench.config),
         "inputs": inputs,
         "git_commit": commit(),
     }
+
+
+def carried_inputs(request: Request, notice: Notice) -> list[str]:
+    """What nobody stated for this target and an earlier contest, or nothing, stands in for."""
+    spec = request.scenario
+    told = {
+        "roll": notice.roll_from == notice.contest.key,
+        "offer": not notice.offer_from.startswith("unknown"),
+        "turnout": spec is not None and spec.turnout is not None,
+        "shares": spec is not None and bool(spec.shares),
+        "blank and null votes": spec is not None and spec.blank_null_rate is not None,
+    }
+    return [name for name, stated in told.items() if not stated]
 
 
 def model_card(plan: Plan, scored: Scored) -> str:
@@ -118,11 +185,17 @@ def model_card(plan: Plan, scored: Scored) -> str:
         f"Roll: {notice.roll_from}. Offer: {notice.offer_from}. Swing is counted from "
         f"{scored.matrix.reference.contest}.",
         "Intervals are local: they hold the national figures for given, and are calibrated on "
-        f"{len(turnout.calibration.contests)} earlier contest(s).",
+        f"{len(turnout.widths.station.contests)} earlier contest(s).",
     ]
     if plan.hidden.first_rounds:
         lines.append(
-            "The first round is not known yet: second rounds were learnt from with their first hidden."
+            "The first round is not known yet: second rounds were learnt from with their first hidden, but "
+            "for who stood, which is taken for known here too."
+        )
+    if plan.request.cut.day < notice.contest.held_on:
+        lines.append(
+            f"Looked at from {plan.request.cut.day}: the errors below are of forecasts made on the eve of "
+            "their contest, with its own roll, and may be smaller than those of one made earlier."
         )
     for title, record in (("turnout error, pp", turnout.record), ("votes misallocated, %", swing.record)):
         lines += [

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from isoloir.domain.errors import UsageError
+
 from .bench import Bench, Request
 from .folds import folds_of, learned
 from .publish import publish, release_folder, standing_release
@@ -55,7 +57,7 @@ def stages(bench: Bench, plan: Plan, say: Say, step: Step = plainly) -> Ran:
     step("build", lambda: build_all(bench, plan, say))
     step("backtest", lambda: judge(bench, plan, say))
     step("train", lambda: train_once(bench, plan, say))
-    step("score", lambda: score_once(bench, plan, say))
+    step("score", lambda: score_trained(bench, plan, say))
     return Ran(step("publish", lambda: publish(bench, plan, scored(bench, plan), say)), False)
 
 
@@ -88,3 +90,14 @@ def train_once(bench: Bench, plan: Plan, say: Say) -> str:
 def score_once(bench: Bench, plan: Plan, say: Say) -> str:
     """Score the target by its registered champion; the digest of the forecast."""
     return score(bench, plan, say).digest
+
+
+def score_trained(bench: Bench, plan: Plan, say: Say) -> str:
+    """The same by the very training of the plan; UsageError if another run has registered its own since."""
+    found = score(bench, plan, say)
+    if found.registered["train_digest"] != plan.digest:
+        raise UsageError(
+            f"another training of {plan.request.target.key} was registered meanwhile",
+            remedy="let runs of one target follow one another",
+        )
+    return found.digest

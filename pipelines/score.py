@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Scored:
     turnout: SavedModel
     swing: SavedModel
     registered: dict[str, str]
+    trained_as_of: date
     digest: str
 
     @property
@@ -64,7 +66,8 @@ def score(bench: Bench, plan: Plan, say: Say) -> Scored:
         matrix = built(bench, plan.target, say)
         scenario = scenario_of(plan.request, matrix)
         a, b = (m.model.predict(matrix, scenario) for m in (turnout, swing))
-        with set_in_place(final) as aside:
+        bench.home.folder("forecasts", bench.key, plan.request.target.key)
+        with set_in_place(final, FORECAST) as aside:
             _write(combined(a.turnout, b.shares, matrix.notice, scenario), matrix, aside)
     return scored(bench, plan)
 
@@ -87,7 +90,8 @@ def scored(bench: Bench, plan: Plan) -> Scored:
         scenario_of(plan.request, matrix),
         turnout,
         swing,
-        names | {"train_digest": found[0].tags["train_digest"]},
+        names | {"train_digest": found[0].tags["train_digest"], "run": found[0].run_id},
+        date.fromisoformat(found[0].tags["as_of"]),
         final.name,
     )
 
@@ -99,12 +103,19 @@ def _registered(bench: Bench, plan: Plan) -> list[Registered]:
             f"the registered champion of {target.key} is of another grouping or training",
             remedy=f"isoloir train {bench.key} --target {target.key} with the same --grouping",
         )
+    trained = found[0].tags["as_of"]
+    if trained != plan.request.cut.day.isoformat():
+        raise UsageError(
+            f"the registered champion of {target.key} was trained as of {trained}, "
+            f"and {plan.request.cut.day} is asked for",
+            remedy=f"--as-of {trained}; or isoloir train {bench.key} --target {target.key} as of this day",
+        )
     return found
 
 
 def _folder(bench: Bench, plan: Plan, found: list[Registered]) -> Path:
     digest = score_digest(bench, plan, found[0].tags["train_digest"])
-    return bench.home.folder("forecasts", bench.key, plan.request.target.key) / digest
+    return bench.home.planned("forecasts", bench.key, plan.request.target.key, digest)
 
 
 def scenario_of(request: Request, matrix: FeatureMatrix) -> Scenario:
@@ -114,10 +125,11 @@ def scenario_of(request: Request, matrix: FeatureMatrix) -> Scenario:
     if spec is None:
         return carried
     shares = np.array([spec.share_of(b) for b in matrix.notice.blocs])
+    whole = spec.turnout is not None and bool(spec.shares)
     rate = carried.valid_rate if spec.blank_null_rate is None else 1 - spec.blank_null_rate
     return Scenario(
         spec.name,
-        "given",
+        "given" if whole else "partly",
         spec.source,
         carried.turnout if spec.turnout is None else spec.turnout,
         shares if spec.shares else carried.shares,

@@ -13,11 +13,10 @@ import pandas as pd
 from isoloir.configs.load import config_digest
 from isoloir.domain.errors import LeakageError, MissingInputError
 from isoloir.domain.forecast import FeatureMatrix
-from isoloir.models.backtest import Fold, champion_at, past_errors, past_forecasts
-from isoloir.models.intervals import band, calibrate
+from isoloir.models.crowned import CHAMPION, Crowned, crowned, held_by, widths_before
 from isoloir.models.registry import candidates
 from isoloir.models.saved import Mark, Quantity, SavedModel, to_files
-from isoloir.models.scorecard import coverage, noise_floor, turnout_error_pp, votes_misallocated
+from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misallocated
 from isoloir.models.selection import Champion, choose
 
 from .bench import Bench, Request, offer_of
@@ -28,7 +27,6 @@ from .plots import coverage_picture, errors_picture
 from .store import code_digest, stamp
 from .tracking import ModelFiles, Registered, TrainingRun, champion, log_training
 
-CHAMPION = "champion"
 QUANTITIES: tuple[Quantity, Quantity] = ("turnout", "swing")
 Say = Callable[[str], None]
 
@@ -63,18 +61,19 @@ def plan_training(bench: Bench, request: Request) -> Plan:
     code = code_digest("pipelines.train")
     folds = [fold_digest(bench, p, lessons) for p in lessons]
     known = [(c, bench.sha256[c.key]) for c in target.past.contests]
-    digest = stamp(code, request.target, request.cut, bench.settings, bench.grouping, folds, known)
+    asked = (request.target, request.cut, bench.settings, bench.grouping, target.reference)
+    digest = stamp(code, *asked, folds, known)
     return Plan(request, hidden, target, lessons, bench.grouping, digest)
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The two fitted models of a target, the chosen champion, and the folds that it was chosen on."""
+    """The two fitted models of a target, the chosen champion, and the past targets that it was chosen on."""
 
     turnout: SavedModel
     swing: SavedModel
     champion: Champion
-    folds: tuple[Fold, ...]
+    past: tuple[Crowned, ...]
 
 
 def build(bench: Bench, plan: Plan, say: Say) -> FeatureMatrix:
@@ -91,13 +90,14 @@ def train(bench: Bench, plan: Plan, say: Say) -> Trained:
     folds = folds_of(bench, past, say)
     chosen = choose([f.judgement for f in folds], target)
     say(f"champion: {chosen.turnout} for turnout, {chosen.shares} for shares")
-    widths = calibrate(past_errors(folds), len(bench.blocs.blocs))
+    crowns = crowned(folds)
+    widths = widths_before(crowns, cut, len(bench.blocs.blocs))
     training = training_set(target, cut, past)
     models = {m.name: m for m in candidates(bench.settings)}
     national = built(bench, plan.target, say).reference
-    contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *widths.contests]))
+    contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *widths.station.contests]))
 
-    records = records_of(folds)
+    records = records_of(crowns)
 
     def saved(quantity: Quantity, name: str) -> SavedModel:
         model = models[name].fit(training)
@@ -105,37 +105,30 @@ def train(bench: Bench, plan: Plan, say: Say) -> Trained:
             quantity, model, target, bench.blocs.blocs, national, widths, contests, records[quantity]
         )
 
-    return Trained(saved("turnout", chosen.turnout), saved("swing", chosen.shares), chosen, folds)
+    return Trained(saved("turnout", chosen.turnout), saved("swing", chosen.shares), chosen, crowns)
 
 
-def records_of(folds: Sequence[Fold]) -> dict[Quantity, tuple[Mark, ...]]:
-    """How each fold's champion did, its bands calibrated on the folds that were public before it."""
+def records_of(past: Sequence[Crowned]) -> dict[Quantity, tuple[Mark, ...]]:
+    """How each past target's champion did, its bands calibrated on the targets that were public before it."""
     turnout: list[Mark] = []
     swing: list[Mark] = []
-    for fold, forecast in zip(folds, past_forecasts(folds), strict=True):
-        contest, blocs = fold.outcomes.contest, fold.outcomes.votes.shape[1]
-        earlier = [f for f in folds if fold.cut.sees(f.outcomes.contest.results_known_on)]
-        bounds = band(forecast, fold.outcomes.registered, calibrate(past_errors(earlier), blocs))
-        card = coverage(CHAMPION, "given", 0.1, bounds, fold.outcomes)
-        held = card[card["stratum"] == "all"].set_index("metric")["value"]
+    for one in past:
+        judgement, outcomes = one.fold.judgement, one.fold.outcomes
+        card = held_by(one, past)
+        held = None if card is None else card[card["stratum"] == "all"].set_index("metric")["value"]
         for marks, errors, error, metric in (
-            (
-                turnout,
-                fold.judgement.turnout,
-                turnout_error_pp(forecast, fold.outcomes),
-                "turnout_coverage90",
-            ),
-            (swing, fold.judgement.shares, votes_misallocated(forecast, fold.outcomes), "share_coverage90"),
+            (turnout, judgement.turnout, turnout_error_pp(one.forecast, outcomes), "turnout_coverage90"),
+            (swing, judgement.shares, votes_misallocated(one.forecast, outcomes), "share_coverage90"),
         ):
-            covered = float(held[metric]) if earlier else None
-            marks.append(Mark(contest.key, error, min(errors.values()), covered))
+            covered = None if held is None else float(held[metric])
+            marks.append(Mark(judgement.contest.key, error, min(errors.values()), covered))
     return {"turnout": tuple(turnout), "swing": tuple(swing)}
 
 
 def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:
     """Log the training in MLflow and register its two models; the version of each."""
     inputs = json.loads((bench.core / "ingest.json").read_text(encoding="utf-8"))["inputs"]
-    card = scorecard_of(bench.key, trained.folds)
+    card = scorecard_of(bench.key, trained.past)
     used = [*(p.contest for p in plan.lessons), *plan.target.past.contests]
     newest = max(contest.results_known_on for contest in used)
     request = plan.request
@@ -187,31 +180,43 @@ def _params(bench: Bench, trained: Trained) -> dict[str, str]:
     return said
 
 
-def scorecard_of(territory: str, folds: tuple[Fold, ...]) -> pd.DataFrame:
-    """The long scorecard of earlier targets, level given: each one's champion, the candidates, the floor."""
-    rows = []
-    for fold in folds:
-        judgement, at = fold.judgement, champion_at(fold, folds)
-        floors = dict(zip(("turnout_mae_pp", "votes_misallocated"), noise_floor(fold.outcomes), strict=True))
-        for metric, errors, chosen in (
-            ("turnout_mae_pp", judgement.turnout, at.turnout),
-            ("votes_misallocated", judgement.shares, at.shares),
+def scorecard_of(territory: str, past: Sequence[Crowned]) -> pd.DataFrame:
+    """The long scorecard of earlier targets, level given: each one's champion, the candidates, the floor.
+
+    What the champion's 90 % bands held is in it, over all stations: nothing here is of a few of them.
+    """
+    rows, cards = [], []
+    for one in past:
+        judgement, outcomes = one.fold.judgement, one.fold.outcomes
+        floors = dict(zip(("turnout_mae_pp", "votes_misallocated"), noise_floor(outcomes), strict=True))
+        for metric, errors, error in (
+            ("turnout_mae_pp", judgement.turnout, turnout_error_pp(one.forecast, outcomes)),
+            ("votes_misallocated", judgement.shares, votes_misallocated(one.forecast, outcomes)),
         ):
-            said = {CHAMPION: errors[chosen], "noise_floor": floors[metric], **errors}
-            rows += [
-                (territory, judgement.contest.key, m, "given", metric, "all", v) for m, v in said.items()
-            ]
-    columns = ["territory", "target", "model", "level", "metric", "stratum", "value"]
-    return pd.DataFrame(rows, columns=columns)
+            said = {CHAMPION: error, "noise_floor": floors[metric], **errors}
+            rows += [(judgement.contest.key, m, "given", metric, "all", v) for m, v in said.items()]
+        held = held_by(one, past)
+        if held is not None:
+            cards.append(held[held["stratum"] == "all"])
+    table = pd.DataFrame(rows, columns=["target", "model", "level", "metric", "stratum", "value"])
+    return pd.concat([table, *cards], ignore_index=True).assign(territory=territory)
 
 
 def commit() -> str | None:
-    """The commit of the code, where it runs from a checkout."""
-    here = Path(__file__).parent
-    said = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip() or None
+    """The commit of the code, where git is there and this file is in the repository that it runs from."""
+    here = Path(__file__)
+
+    def git(*words: str) -> str | None:
+        try:
+            said = subprocess.run(
+                ["git", "-C", str(here.parent), *words], capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return None
+        return said.stdout.strip() if said.returncode == 0 else None
+
+    tracked = git("ls-files", "--error-unmatch", here.name)
+    return git("rev-parse", "HEAD") if tracked else None
 
 
 def champion_of(bench: Bench, plan: Plan) -> list[Registered]:

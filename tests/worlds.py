@@ -126,7 +126,9 @@ def lessons(ledger: Ledger, cut: AsOf) -> tuple[Lesson, ...]:
     """Every contest of the ledger that was public before ``cut`` and had a past, as a lesson."""
     known = [c for c in ledger.as_of(cut).contests if ledger.as_of(c.eve).records]
     return tuple(
-        Lesson(build(ledger.as_of(c.eve), notice_of(ledger, c), _reference(c)), ledger.outcomes(c, cut))
+        Lesson(
+            build(ledger.as_of(c.eve), notice_of(ledger, c), _reference(c)), ledger.outcomes(c, cut), c.eve
+        )
         for c in known
     )
 

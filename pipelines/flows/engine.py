@@ -10,9 +10,11 @@ import json
 import logging
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -93,7 +95,7 @@ def flow_of(function: Callable[P, R], *, name: str, subject: Subject) -> Callabl
         from prefect import flow, tags
 
         def body(territory: str, target: str) -> R:
-            return function(*args, **kwargs)
+            return _guarded(function)(*args, **kwargs)
 
         recorded: Callable[[str, str], R] = flow(
             name=name,
@@ -103,7 +105,7 @@ def flow_of(function: Callable[P, R], *, name: str, subject: Subject) -> Callabl
             validate_parameters=False,
             persist_result=False,
         )(body)
-        with tags(*subject.tags()):
+        with tags(*subject.tags()), _told():
             return recorded(subject.territory, subject.target)
 
     return run
@@ -127,7 +129,8 @@ def stage(
             noted.add(task_run.id)
 
     def worth_another_try(_task: object, _task_run: object, state: State) -> bool:
-        return isinstance(state.data, retry_on)
+        held = HELD.get(str(state.data)) if isinstance(state.data, RefusedError) else state.data
+        return isinstance(held, retry_on)
 
     recorded: Callable[P, R] = task(
         name=name,
@@ -139,8 +142,13 @@ def stage(
         on_running=[note],
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(function)
-    return recorded
+    )(_guarded(function))
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _told():
+            return recorded(*args, **kwargs)
+
+    return call
 
 
 def artifact_key(text: str) -> str:
@@ -165,11 +173,39 @@ def markdown_artifact(key: str, text: str, description: str) -> None:
     create_markdown_artifact(key=artifact_key(key), markdown=text, description=description)
 
 
-def link_artifact(key: str, link: str, text: str, description: str) -> None:
-    """Show a link beside the run."""
-    from prefect.artifacts import create_link_artifact
+class RefusedError(Exception):
+    """Stands for an error of ours where Prefect sees it: what that says is for the user's screen alone."""
 
-    create_link_artifact(key=artifact_key(key), link=link, link_text=text, description=description)
+
+HELD: dict[str, IsoloirError] = {}
+"""The errors that were stood in for, until they are told."""
+
+
+def _guarded(function: Callable[P, R]) -> Callable[P, R]:
+    """``function``, whose errors of ours are stood in for: they name stations, rows and paths."""
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except IsoloirError as error:
+            sign = f"{type(error).__name__} {secrets.token_hex(4)}"
+            HELD[sign] = error
+        raise RefusedError(sign)
+
+    return guarded
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """The error itself comes out of the block, not its stand-in."""
+    try:
+        yield
+    except RefusedError as stand_in:
+        error = HELD.pop(str(stand_in))
+    else:
+        return
+    raise error
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def scores_table(blocs: tuple[str, ...]) -> Table:
         _text("constituency_code", "constituency; null if unknown or several", nullable=True),
         _count("registered", "electors on the roll"),
         _text("scenario", "the national figures that the forecast is conditional on"),
-        _text("level", "given by a scenario, or carried from the reference contest"),
+        _text("level", "given by a scenario, carried from the reference contest, or partly each"),
         _text("grouping", "grouping of labels into blocs, and its version"),
         _number("turnout_pred", "share", "forecast turnout, voters / registered"),
         *(
@@ -103,6 +103,12 @@ AGGREGATES = Table(
         _text("quantity", "registered, expected_voters, turnout or share"),
         _text("bloc", "bloc of a share; null otherwise", nullable=True),
         _number("value", "share or count", "the sum over whole published units, divided last"),
+        *(
+            _number(
+                end, "share or count", f"{side} bound, {1 - alpha:.0%} interval, level given", nullable=True
+            )
+            for end, alpha, side in BOUNDS
+        ),
     ),
 )
 

@@ -12,7 +12,7 @@ from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
 from isoloir.features.history import EXACT
-from isoloir.models.intervals import ALPHAS, Calibration, band
+from isoloir.models.intervals import ALPHAS, Widths, band
 
 from .columns import BOUNDS
 
@@ -27,7 +27,7 @@ class Published:
     matrix: FeatureMatrix
     forecast: Forecast
     scenario: Scenario
-    widths: Calibration
+    widths: Widths
     units: Units
     grouping: str
     model_version: str
@@ -53,7 +53,7 @@ def scores(s: Published) -> pd.DataFrame:
     blocs = range(len(s.notice.blocs))
     votes = np.stack([summed(s.forecast.shares[:, b] * s.forecast.expected_valid) for b in blocs], axis=1)
     merged = Forecast(voters / np.maximum(registered, 1), votes / np.maximum(valid, 1e-9)[:, None], valid)
-    said, flags = _facts(s, rows, heads, unit), _flags(s, rows, heads, unit)
+    said, flags = _facts(s, rows, heads, unit), _flags(s, rows, unit)
     said["registered"] = registered.astype(np.int32)
     said["turnout_pred"] = merged.turnout
     said["turnout_deviation_pp"] = (merged.turnout - s.scenario.turnout) * 100
@@ -70,13 +70,13 @@ def _source(s: Published, rows: NDArray[np.intp], unit: NDArray[np.intp]) -> NDA
     return source
 
 
-def _flags(
-    s: Published, rows: NDArray[np.intp], heads: NDArray[np.intp], unit: NDArray[np.intp]
-) -> NDArray[np.object_]:
+def _flags(s: Published, rows: NDArray[np.intp], unit: NDArray[np.intp]) -> NDArray[np.object_]:
     """What to be careful of [U], each word with a space after it."""
-    alone = s.notice.standing.sum(axis=1)[heads] == 1
+    stand = np.zeros(int(unit.max(initial=-1)) + 1, np.intp)
+    np.maximum.at(stand, unit, s.notice.standing.sum(axis=1)[rows])
+    around = np.bincount(unit, s.matrix.column("reference_own")[rows] == 0) > 0
     flags = np.where(np.bincount(unit) > 1, "merged ", "").astype(object)
-    flags += np.where(alone, "one_bloc_stands ", "")
+    flags += np.where(stand == 1, "one_bloc_stands ", "") + np.where(around, "swing_from_commune ", "")
     return np.asarray(flags + np.where(_source(s, rows, unit) > EXACT, "no_own_history ", ""))
 
 
@@ -145,7 +145,7 @@ def reference_shares(s: Published, unit: NDArray[np.intp], rows: NDArray[np.intp
 def _bounds(s: Published, merged: Forecast, registered: object, then: Floats) -> dict[str, Floats]:
     out = {}
     counts = np.asarray(registered, dtype=np.int32)
-    bands = {alpha: band(merged, counts, s.widths, alpha) for alpha in ALPHAS}
+    bands = {alpha: band(merged, counts, s.widths.station, alpha) for alpha in ALPHAS}
     for end, alpha, side in BOUNDS:
         out[f"turnout_{end}"] = bands[alpha].turnout_lo if side == "lower" else bands[alpha].turnout_hi
     for b, bloc in enumerate(s.notice.blocs):
@@ -166,39 +166,6 @@ def unit_table(s: Published) -> pd.DataFrame:
     return pd.DataFrame(
         {"station_id": ids, "unit_id": named, "status": s.units.status, "reason": s.units.reason}
     )
-
-
-def aggregates(table: pd.DataFrame, blocs: tuple[str, ...], valid_rate: float) -> pd.DataFrame:
-    """Sums of whole published units by nation, department, and commune where it is a union of units.
-
-    A commune is left out if a unit holds stations of it and of another. Shares weigh expected valid votes.
-    """
-    votes = {b: table[f"share_{b}_pred"] * table["expected_voters"] * valid_rate for b in blocs}
-    base = table[["registered", "expected_voters", "department_code", "commune_code"]].assign(**votes)
-    shared = table["commune_code"].isna()
-    parts = [_level("nation", pd.Series("", index=table.index), base, blocs)]
-    parts.append(_level("department", base["department_code"], base, blocs))
-    whole = base[~shared]
-    parts.append(_level("commune", whole["commune_code"], whole, blocs))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _level(level: str, area: pd.Series, base: pd.DataFrame, blocs: tuple[str, ...]) -> pd.DataFrame:
-    sums = base.groupby(area.to_numpy())[["registered", "expected_voters", *blocs]].sum().sort_index()
-    said: dict[tuple[str, str | None], pd.Series] = {
-        ("registered", None): sums["registered"].astype(float),
-        ("expected_voters", None): sums["expected_voters"],
-    }
-    said[("turnout", None)] = sums["expected_voters"] / sums["registered"].clip(lower=1)
-    valid = sums[list(blocs)].sum(axis=1).clip(lower=1e-9)
-    said |= {("share", b): sums[b] / valid for b in blocs}
-    parts = [
-        pd.DataFrame(
-            {"area_level": level, "area_id": sums.index, "quantity": q, "bloc": b, "value": v.to_numpy()}
-        )
-        for (q, b), v in said.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
 
 
 def counted(units: Units, registered: NDArray[np.int32]) -> dict[str, dict[str, int]]:

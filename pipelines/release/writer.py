@@ -13,8 +13,9 @@ from isoloir.domain.tables import Table
 from isoloir.pipelines.home import set_in_place, write_json, write_text
 from isoloir.pipelines.sources.tables import sha256_of
 
+from .aggregates import aggregates
 from .columns import schema_of, tables_of
-from .scores import Published, aggregates, counted, scores, unit_table
+from .scores import Published, counted, scores, unit_table
 from .verify import verify
 
 
@@ -26,9 +27,9 @@ def write_release(published: Published, manifest: dict[str, object], card: str, 
     said = {
         key: str(manifest[key]) for key in ("schema_version", "territory", "target", "release_id", "licence")
     }
-    with set_in_place(final) as aside:
+    with set_in_place(final, "manifest.json") as aside:
         table, blocs = scores(published), published.notice.blocs
-        areas = aggregates(table, blocs, published.scenario.valid_rate)
+        areas = aggregates(published, table)
         for declared, rows in zip(tables_of(blocs), (table, unit_table(published), areas), strict=True):
             _write(rows, declared, aside, said)
         write_json(aside / "audit.json", _audit(published, table, manifest))
@@ -41,11 +42,14 @@ def write_release(published: Published, manifest: dict[str, object], card: str, 
 
 
 def point(final: Path) -> None:
-    """Make ``current`` beside ``final`` lead to it, at once."""
+    """Make ``current`` beside ``final`` lead to it, at once, unless it does."""
+    current = final.with_name("current")
+    if current.is_symlink() and os.readlink(current) == final.name:
+        return
     aside = final.with_name(f".current.{os.getpid()}")
     aside.unlink(missing_ok=True)
     aside.symlink_to(final.name)
-    os.replace(aside, final.with_name("current"))
+    os.replace(aside, current)
 
 
 def _write(rows: pd.DataFrame, declared: Table, folder: Path, said: dict[str, str]) -> None:

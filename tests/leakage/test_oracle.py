@@ -213,7 +213,8 @@ SWING = {
     # A station's own counts where they can be told, even if the bloc did not stand there; else its commune's.
     "reference_share": """
         SELECT link.station, offer.bloc,
-               CASE WHEN agrees AND p.valid > 0 THEN own.votes / own.valid ELSE c.votes / c.valid END AS value
+               CASE WHEN agrees AND p.valid >= 30 THEN own.votes / own.valid
+                    WHEN c.valid >= 30 THEN c.votes / c.valid END AS value
         FROM link JOIN offer USING (station)
         LEFT JOIN polled p ON p.contest = link.contest AND p.station = link.station
         LEFT JOIN counted own
@@ -232,6 +233,10 @@ TERRITORY = {
     "commune_registered_log": """
         SELECT station, ln(greatest(1, sum(registered) OVER (PARTITION BY commune))) AS value FROM roll""",
     "commune_stations": "SELECT station, count(*) OVER (PARTITION BY commune) AS value FROM roll",
+    "reference_own": """
+        SELECT link.station, CAST(agrees AND coalesce(p.valid, 0) >= 30 AS INT) AS value
+        FROM link LEFT JOIN polled p ON p.contest = link.contest AND p.station = link.station
+        WHERE link.contest = getvariable('reference')""",
     "history_depth": """
         SELECT station, count(*) FILTER (agrees) / (SELECT count(*) FROM past) AS value
         FROM link GROUP BY station""",
@@ -565,7 +570,9 @@ def test_the_oracle_contradicts_where_one_past_contest_was_corrupted(
     said, made = oracle(demo, demo.config.calendar, "2022_pres_t1", corrupt), matrix_of("2022_pres_t1")
     differing = {name for name in ORACLE if not agree(from_sql(said, name), from_matrix(made, name))}
     assert differing >= touched
-    assert differing.isdisjoint(TERRITORY.keys() - {"history_depth"} | OFFER.keys() | {"turnout_lag1"})
+    assert differing.isdisjoint(
+        TERRITORY.keys() - {"history_depth", "reference_own"} | OFFER.keys() | {"turnout_lag1"}
+    )
 
 
 def test_the_oracle_itself_sees_nothing_of_what_was_not_public(

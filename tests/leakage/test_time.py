@@ -100,7 +100,15 @@ def test_what_was_public_before_the_cut_does_change_the_panel() -> None:
 
 OF_NO_RESULT = (
     *("standing", "blocs_standing", "registered", "commune_registered", "commune_stations"),
-    *("history_", "later_round", "years_since", "turnout_kind", "turnout_first", "turnout_lag2"),
+    *(
+        "history_",
+        "reference_own",
+        "later_round",
+        "years_since",
+        "turnout_kind",
+        "turnout_first",
+        "turnout_lag2",
+    ),
     *("share_kind", "share_first", "swing_last", "strength_missing"),
 )
 """Features of the roll, the offer, the calendar, or of the one contest that stays the same."""

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Floors, Units, partition
+from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Floors, Units, coarsened, partition
 from isoloir.domain.station import Stations
 
 FLOORS = Floors(min_registered=100, min_valid=30.0)
@@ -137,3 +137,22 @@ def test_a_small_territory_by_hand() -> None:
         "no place to score",
         "under the floors, nothing to merge with",
     ]
+
+
+@given(rows=ROWS, factor=st.floats(0.05, 1.0))
+def test_a_poorer_scenario_joins_whole_units_and_splits_none(rows: list[Row], factor: float) -> None:
+    stations, registered, valid, _, units = divided(rows)
+    joined = coarsened(units, stations, registered, valid * factor, FLOORS)
+    for head in np.unique(units.head[units.head >= 0]):
+        assert len(set(joined.head[units.head == head])) == 1, "a unit was split"
+    assert ((joined.head < 0) >= (units.head < 0)).all(), "what is withheld stays so"
+    for head in np.unique(joined.head[joined.head >= 0]):
+        members = joined.head == head
+        assert registered[members].sum() >= FLOORS.min_registered
+        assert (valid * factor)[members].sum() >= FLOORS.min_valid - 1e-9
+
+
+@given(rows=ROWS)
+def test_the_same_figures_leave_the_units_as_they_are(rows: list[Row]) -> None:
+    stations, registered, valid, _, units = divided(rows)
+    assert (coarsened(units, stations, registered, valid, FLOORS).head == units.head).all()

@@ -7,9 +7,19 @@ import pytest
 from worlds import CONTESTS, TARGET, notice_of, random_ledger, scenario
 
 from isoloir.domain.forecast import Forecast
+from isoloir.domain.ledger import Outcomes
 from isoloir.features.matrix import build
 from isoloir.models.baselines import RULES
-from isoloir.models.intervals import CLASSES, Errors, band, bound, calibrate, errors_of, size_class
+from isoloir.models.intervals import (
+    CLASSES,
+    Errors,
+    band,
+    bound,
+    calibrate,
+    errors_of,
+    of_areas,
+    size_class,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +88,40 @@ def test_errors_leave_out_what_is_not_known() -> None:
     share = outcomes.votes[first] / outcomes.valid[first]
     assert errors.shares[0] == pytest.approx(np.abs(forecast.shares[first] - share))
     assert errors.turnout_class.max() <= len(CLASSES)
+
+
+def test_a_bloc_that_did_not_stand_is_no_error_of_none() -> None:
+    """Found in review: zeros of second rounds, where three blocs of five are away, narrowed the bands."""
+    outcomes = Outcomes(
+        TARGET,
+        np.array([500], np.int32),
+        np.array([300], np.int32),
+        np.array([300], np.int32),
+        np.array([[180, 120, 0]], np.int32),
+        np.array([[True, True, False]]),
+        np.array([True]),
+    )
+    errors = errors_of(Forecast(np.array([0.5]), np.array([[0.5, 0.5, 0.0]]), np.array([1.0])), outcomes)
+    assert errors.shares[0, :2] == pytest.approx([0.1, 0.1])
+    assert np.isnan(errors.shares[0, 2])
+    assert bound([np.array([0.1] * 20 + [np.nan] * 80)], 0.1) == 0.1
+    assert calibrate([errors], 3).shares[0, 2, 2] == 1.0, "a bloc that never stood has no known width"
+
+
+def test_an_area_errs_by_the_sum_of_its_stations() -> None:
+    outcomes = Outcomes(
+        TARGET,
+        np.array([100, 300, 50], np.int32),
+        np.array([60, 150, 25], np.int32),
+        np.array([50, 150, 20], np.int32),
+        np.array([[25, 25], [90, 60], [20, 0]], np.int32),
+        np.ones((3, 2), np.bool_),
+        np.array([True, True, False]),
+    )
+    forecast = Forecast(np.array([0.5, 0.6, 0.5]), np.array([[0.5, 0.5]] * 3), np.array([50.0, 150.0, 20.0]))
+    said, was = of_areas(forecast, outcomes, np.array(["A", "A", "B"]))
+    assert said.turnout == pytest.approx([(50 + 180) / 400, 0.5])
+    assert was.voters.tolist() == [210, 25] and was.registered.tolist() == [400, 50]
+    assert was.votes.tolist() == [[115, 85], [0, 0]], "shares that are not known are in no area"
+    assert was.shares_known.tolist() == [True, False]
+    assert said.shares[0] == pytest.approx([0.5, 0.5])

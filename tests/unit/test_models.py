@@ -169,7 +169,7 @@ def test_lessons_that_were_not_public_are_refused() -> None:
 def test_a_lesson_is_of_one_contest() -> None:
     first, second = training_set(random_ledger(1), LAST).lessons[:2]
     with pytest.raises(ValueError, match="two contests"):
-        Lesson(first.matrix, second.outcomes)
+        Lesson(first.matrix, second.outcomes, TARGET.eve)
 
 
 def test_the_part_that_is_kept_is_the_one_that_earned_most() -> None:
