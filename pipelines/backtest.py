@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +31,13 @@ from isoloir.models.scorecard import carried_roll, coverage, noise_floor, score,
 from isoloir.models.selection import Champion
 
 from .bench import Bench
-from .folds import FOREVER, Learned, fitted_models, folds_of, learned, plan_lessons
-from .home import replaced
+from .folds import FOREVER, Learned, fitted_models, fold_digest, folds_of, learned, plan_lessons
+from .home import read_json, replaced, write_json
 from .matrices import Hidden
 from .notices import carried_notice
+from .store import code_digest, stamp
 
+SCORECARD, PREDICTIONS, SAID = "scorecard.parquet", "predictions.parquet", "backtest.json"
 CARD = ["territory", "target", "model", "level", "metric", "stratum", "value"]
 
 
@@ -83,15 +85,38 @@ def backtest(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -
     schema, tables = _schema(bench.blocs.blocs), []
     with (
         replaced(final) as aside,
-        pq.ParquetWriter(aside / "predictions.parquet", schema, compression="zstd") as writer,
+        pq.ParquetWriter(aside / PREDICTIONS, schema, compression="zstd") as writer,
     ):
         for target in wanted:
             say(f"forecasting {target.one.contest.key}")
             tables.append(_one_target(bench, target, past, writer))
         card = pd.concat(tables, ignore_index=True).assign(territory=bench.key)[CARD]
-        card.to_parquet(aside / "scorecard.parquet", index=False)
-    champions = {t.one.contest.key: t.champion for t in wanted}
-    return Backtest(final / "scorecard.parquet", final / "predictions.parquet", card, champions)
+        card.to_parquet(aside / SCORECARD, index=False)
+        champions = {t.one.contest.key: t.champion for t in wanted}
+        told = {key: asdict(champion) for key, champion in champions.items()}
+        write_json(aside / SAID, {"digest": backtest_digest(bench, targets), "champions": told})
+    return Backtest(final / SCORECARD, final / PREDICTIONS, card, champions)
+
+
+def backtest_digest(bench: Bench, targets: Sequence[str]) -> str:
+    """The digest of a backtest: its targets, all matrices and results, the settings and the code."""
+    plans = plan_lessons(bench, FOREVER, Hidden(False))
+    folds = [fold_digest(bench, plan, plans) for plan in plans]
+    return stamp(code_digest("pipelines.backtest"), bench.grouping, tuple(targets), folds)
+
+
+def backtested_before(bench: Bench, targets: Sequence[str]) -> Backtest | None:
+    """The kept backtest, if it is of the same targets, inputs, settings and code; None otherwise."""
+    final = bench.home.planned("backtest", bench.key, bench.blocs.grouping)
+    if not (final / SAID).is_file():
+        return None
+    said = read_json(final / SAID)
+    if said["digest"] != backtest_digest(bench, targets):
+        return None
+    told = said["champions"].items()
+    champions = {k: Champion(c["turnout"], c["shares"], tuple(c["judged_at"])) for k, c in told}
+    card = pd.read_parquet(final / SCORECARD)
+    return Backtest(final / SCORECARD, final / PREDICTIONS, card, champions)
 
 
 def _target(key: str, past: Sequence[Learned], crowns: Sequence[Crowned]) -> Target:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,14 +86,18 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build the features of every station, for the target and for each contest to learn from."""
-    from isoloir.pipelines.flows.build import build_flow
-    from isoloir.pipelines.matrices import folder_of
+    from isoloir.pipelines.matrices import MATRIX, folder_of, is_built
 
     manner = Manner(quiet, as_json)
     bench, plan = Asked(territory, target, None, as_of, home, configs, grouping).plan(manner)
-    with manner.progress(len(plan.lessons) + 1) as say:
-        count = build_flow(bench, plan, say)
-    manner.tell({"matrices": count, "target's": str(folder_of(bench, plan.target) / "matrix.parquet")})
+    missing = [p for p in (*plan.lessons, plan.target) if not is_built(bench, p)]
+    if missing:
+        from isoloir.pipelines.flows.build import build_flow
+
+        with manner.progress(len(missing)) as say:
+            build_flow(bench, plan, say)
+    path = folder_of(bench, plan.target) / MATRIX
+    manner.tell({"matrices": len(plan.lessons) + 1, "target's": str(path), "again": not missing})
 
 
 def backtest(
@@ -106,19 +112,25 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Forecast past contests from what was known before them; our error beside that of every naive rule."""
-    from isoloir.pipelines.flows.backtest import backtest_flow
+    from isoloir.pipelines.backtest import backtested_before
 
     manner = Manner(quiet, as_json)
     _, config = opened(territory, home, configs)
     wanted = [config.calendar[key.strip()].key for key in targets.split(",") if key.strip()]
     bench = bench_of(territory, home, configs, grouping, manner)
-    with manner.progress(2 * len(bench.ledger.records) + len(wanted)) as say:
-        done = backtest_flow(bench, wanted, say)
+    done = backtested_before(bench, wanted)
+    again = done is not None
+    if done is None:
+        from isoloir.pipelines.flows.backtest import backtest_flow
+
+        with manner.progress(2 * len(bench.ledger.records) + len(wanted)) as say:
+            done = backtest_flow(bench, wanted, say)
     if not as_json:
         _show(done.scorecard)
         for key, champion in done.champions.items():
             print(f"champion of {key}: {champion.turnout} (turnout), {champion.shares} (shares)")
-    manner.tell({"scorecard": str(done.scorecard_path), "predictions": str(done.predictions_path)})
+    said: dict[str, object] = {"scorecard": str(done.scorecard_path)}
+    manner.tell(said | {"predictions": str(done.predictions_path), "again": again})
 
 
 def _show(scorecard: pd.DataFrame) -> None:
@@ -178,13 +190,18 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Forecast every station by the registered champion; kept inside home, not published."""
-    from isoloir.pipelines.flows.score import score_flow
+    from isoloir.pipelines.score import is_scored, scored
 
     manner = Manner(quiet, as_json)
     bench, plan = Asked(territory, target, scenario, as_of, home, configs, grouping).plan(manner)
-    with manner.progress(2) as say:
-        digest = score_flow(bench, plan, say)
-    manner.tell({"forecast": str(bench.home.path / "forecasts" / territory / target / digest)})
+    again = is_scored(bench, plan)
+    if not again:
+        from isoloir.pipelines.flows.score import score_flow
+
+        with manner.progress(2) as say:
+            score_flow(bench, plan, say)
+    folder = bench.home.planned("forecasts", territory, target, scored(bench, plan).digest)
+    manner.tell({"forecast": str(folder), "again": again})
 
 
 def publish(
@@ -254,8 +271,11 @@ def _summary(release: Path) -> dict[str, object]:
 
 def demo(
     home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
     seed: Annotated[int, typer.Option(help="The invented country's seed.")] = 1,
-    stations: Annotated[int, typer.Option(help="Its stations, 300 to 2000.")] = 600,
+    stations: Annotated[int, typer.Option(min=300, max=2000, help="Its stations.")] = 600,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Go the whole way on an invented country: results, backtest, forecast of a coming vote."""
     import tempfile
@@ -264,13 +284,17 @@ def demo(
     from isoloir.pipelines.flows.engine import engine
 
     with engine(home):
-        with tempfile.TemporaryDirectory() as folder:
-            write_demo(Path(folder), seed=seed, n_stations=stations)
-            ingest("demo", Path(folder), home)
-        backtest("demo", "2024_euro_t1,2022_pres_t1,2022_pres_t2", home)
-        print()
-        run("demo", "2027_pres_t1", "example", home=home)
-    _first_lines(home / "releases" / "demo" / "2027_pres_t1" / "current" / "scores.parquet")
+        # As JSON, the one object is the release's: what the steps before it say is dropped.
+        with redirect_stdout(StringIO()) if as_json else nullcontext():
+            with tempfile.TemporaryDirectory() as folder:
+                write_demo(Path(folder), seed=seed, n_stations=stations)
+                ingest("demo", Path(folder), home, configs, quiet, as_json)
+            targets = "2024_euro_t1,2022_pres_t1,2022_pres_t2"
+            backtest("demo", targets, home, configs, quiet=quiet, as_json=as_json)
+            print()
+        run("demo", "2027_pres_t1", "example", home=home, configs=configs, quiet=quiet, as_json=as_json)
+    if not as_json:
+        _first_lines(home / "releases" / "demo" / "2027_pres_t1" / "current" / "scores.parquet")
 
 
 def _first_lines(path: Path) -> None:

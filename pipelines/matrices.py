@@ -20,11 +20,14 @@ from isoloir.features.matrix import build
 
 from .bench import Bench
 from .home import set_in_place
+from .notices import placed
 from .store import code_digest, stamp
 
 CODES = ("station_id", "commune_code", "department_code", "constituency_code")
 SAID = b"isoloir"
 MATRIX = "matrix.parquet"
+FORMAT = 2
+"""Of the files written here: raise it with what they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def plan_matrix(bench: Bench, notice: Notice, as_of: AsOf, hidden: Hidden) -> Ma
     reference = bench.config.calendar.reference_of(contest)
     key = reference.key if reference else None
     digest = stamp(
-        code_digest("features.matrix", "pipelines.matrices"),
+        (FORMAT, code_digest("features.matrix", "domain.ledger", "pipelines.core")),
         bench.grouping,
         contest,
         key,
@@ -82,7 +85,12 @@ def plan_matrix(bench: Bench, notice: Notice, as_of: AsOf, hidden: Hidden) -> Ma
         (notice.roll_from, bench.sha256.get(notice.roll_from)),
         (notice.offer_from, stamp(notice.standing.any(axis=0).tolist())),
     )
-    return MatrixPlan(notice, past, key, digest)
+    return MatrixPlan(placed(notice, past), past, key, digest)
+
+
+def is_built(bench: Bench, plan: MatrixPlan) -> bool:
+    """Whether the matrix is kept."""
+    return (folder_of(bench, plan) / MATRIX).is_file()
 
 
 def folder_of(bench: Bench, plan: MatrixPlan) -> Path:
@@ -93,7 +101,7 @@ def folder_of(bench: Bench, plan: MatrixPlan) -> Path:
 def built(bench: Bench, plan: MatrixPlan, say: Callable[[str], None]) -> FeatureMatrix:
     """The matrix: read if it was built before, else built and kept."""
     final = folder_of(bench, plan)
-    if not (final / MATRIX).is_file():
+    if not is_built(bench, plan):
         say(f"features of {plan.contest.key}")
         matrix = build(plan.past, plan.notice, plan.reference)
         bench.home.folder("features", bench.key)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError
 from isoloir.domain.ledger import Ledger, Notice, Past, Record
+from isoloir.domain.panel import WITNESS_GAP
 from isoloir.domain.scenario import OfferSpec
+from isoloir.domain.station import positions
 
 COMPLETE = 0.95
 """A roll is complete if it holds this part of the largest of the territory's last ten first rounds."""
@@ -61,3 +65,20 @@ def latest_complete(records: list[Record]) -> Record:
         if usual <= covered and r.registered.sum() >= COMPLETE * largest
     ]
     return (whole or records)[-1]
+
+
+def placed(notice: Notice, past: Past) -> Notice:
+    """The notice with its unknown constituencies filled from the latest contest that states them.
+
+    A station is the same if its code is found again and its registered electors agree.
+    """
+    ids, codes = notice.stations.station_id, notice.stations.constituency_code.astype(object)
+    for record in reversed(past.records):
+        stated = record.stations.constituency_code
+        at = positions(ids, record.stations.station_id)
+        then = record.registered[at].astype(np.float64)
+        gap = np.abs(then - notice.registered) / np.maximum(1.0, np.maximum(then, notice.registered))
+        found = (codes == "") & (at >= 0) & (gap <= WITNESS_GAP)
+        codes[found] = stated[at[found]]
+    stations = replace(notice.stations, constituency_code=codes.astype(np.str_))
+    return replace(notice, stations=stations)

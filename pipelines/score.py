@@ -72,6 +72,11 @@ def score(bench: Bench, plan: Plan, say: Say) -> Scored:
     return scored(bench, plan)
 
 
+def is_scored(bench: Bench, plan: Plan) -> bool:
+    """Whether the forecast is kept; MissingInputError where the target was not trained for."""
+    return (_folder(bench, plan, _registered(bench, plan)) / FORECAST).is_file()
+
+
 def scored(bench: Bench, plan: Plan) -> Scored:
     """The kept forecast; MissingInputError where :func:`score` has not made it."""
     found = _registered(bench, plan)

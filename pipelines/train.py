@@ -45,7 +45,7 @@ class Plan:
 
 def plan_training(bench: Bench, request: Request) -> Plan:
     """The plan of a target; MissingInputError where nothing was public before it."""
-    hidden = hiding(bench, request.target, request.as_of)
+    hidden = hiding(bench, request.target, request.cut)
     notice = notice_of(bench.ledger, request.target, request.as_of, bench.blocs, offer_of(bench, request))
     target = plan_matrix(bench, notice, request.as_of, hidden)
     if target is None:
@@ -199,7 +199,8 @@ def scorecard_of(territory: str, past: Sequence[Crowned]) -> pd.DataFrame:
         if held is not None:
             cards.append(held[held["stratum"] == "all"])
     table = pd.DataFrame(rows, columns=["target", "model", "level", "metric", "stratum", "value"])
-    return pd.concat([table, *cards], ignore_index=True).assign(territory=territory)
+    card = pd.concat([table, *cards], ignore_index=True).assign(territory=territory)
+    return card[["territory", *table.columns]]
 
 
 def commit() -> str | None:

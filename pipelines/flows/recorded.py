@@ -36,7 +36,7 @@ def of_target(bench: Bench, plan: Plan, name: str, body: Callable[[], T]) -> T:
 def show_release(release: Path) -> None:
     """What forecast a release and how well before, with links to it and to its models, beside the run."""
     manifest = read_json(release / "manifest.json")
-    target, registered = manifest["target"], manifest["mlflow"]
+    target, registered = f"{manifest['territory']} {manifest['target']}", manifest["mlflow"]
     card = (release / "model_card.md").read_text(encoding="utf-8")
     links = [f"- release: [{release.name}]({release.resolve().as_uri()})"]
     links += [f"- {quantity}: MLflow model `models:/{registered[quantity]}`" for quantity in QUANTITIES]

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from isoloir.pipelines.bench import Bench
 from isoloir.pipelines.run import build_all, judge, train_once
-from isoloir.pipelines.train import Plan
+from isoloir.pipelines.train import Plan, champion_of
 
+from .engine import markdown_artifact
 from .recorded import as_task, of_target
 
 
@@ -17,6 +18,13 @@ def train_flow(bench: Bench, plan: Plan, say: Callable[[str], None]) -> str:
     def body() -> str:
         as_task("build", lambda: build_all(bench, plan, say))
         as_task("backtest", lambda: judge(bench, plan, say))
-        return as_task("train", lambda: train_once(bench, plan, say))
+        digest = as_task("train", lambda: train_once(bench, plan, say))
+        versions = [
+            f"- `models:/{f.name}/{f.version}`: {f.tags['champion']}" for f in champion_of(bench, plan)
+        ]
+        target = plan.request.target.key
+        text = "\n".join([f"# {bench.key} {target}, as of {plan.request.cut.day}", "", *versions])
+        markdown_artifact(f"training {bench.key} {target}", text, f"what was registered for {target}")
+        return digest
 
     return of_target(bench, plan, "train", body)

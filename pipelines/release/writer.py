@@ -34,11 +34,16 @@ def write_release(published: Published, manifest: dict[str, object], card: str, 
             _write(rows, declared, aside, said)
         write_json(aside / "audit.json", _audit(published, table, manifest))
         write_text(aside / "model_card.md", card)
-        files = {p.name: {"sha256": sha256_of(p), "bytes": p.stat().st_size} for p in sorted(aside.iterdir())}
+        files = {p.name: _file(p) for p in sorted(aside.iterdir())}
         write_json(aside / "manifest.json", manifest | {"files": files, "blocs": list(blocs)})
         verify(aside)
     point(final)
     return final
+
+
+def _file(path: Path) -> dict[str, object]:
+    said: dict[str, object] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    return said | {"rows": pq.read_metadata(path).num_rows} if path.suffix == ".parquet" else said
 
 
 def point(final: Path) -> None:

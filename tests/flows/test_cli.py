@@ -216,10 +216,10 @@ def test_the_files_come_from_a_folder_or_from_their_publisher(tmp_path: Path, wa
     ("step", "keys"),
     [
         ("ingest", {"contests", "station rows", "odd", "core", "again"}),
-        ("build", {"matrices", "target's"}),
-        ("backtest", {"scorecard", "predictions"}),
+        ("build", {"matrices", "target's", "again"}),
+        ("backtest", {"scorecard", "predictions", "again"}),
         ("train", {"isoloir-demo-turnout", "isoloir-demo-swing", "champion", "training", "again"}),
-        ("score", {"forecast"}),
+        ("score", {"forecast", "again"}),
         ("publish", {"release", "again", "stations", "scenario", "roll, offer", "champion"}),
     ],
 )
