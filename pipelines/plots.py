@@ -13,13 +13,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from isoloir.models.registry import RULE_NAMES
-from isoloir.models.scorecard import CLASS_NAMES
 
 Floats = NDArray[np.float64]
 
 CHAMPION, FLOOR, ALL, GIVEN = "champion", "noise_floor", "all", "given"
 BEST_NAIVE = "best naive rule, in hindsight"
-COVERED = "turnout_coverage90"
+COVERED = (("turnout_coverage90", "turnout"), ("share_coverage90", "shares of the blocs that stood"))
 NOMINAL = 0.9
 ERRORS = {
     "turnout_mae_pp": "mean error of turnout, pp",
@@ -46,17 +45,14 @@ def errors_picture(card: pd.DataFrame) -> bytes:
 
 
 def coverage_picture(card: pd.DataFrame) -> bytes:
-    """The part of the stations with turnout inside the champion's 90 % interval: by target, by size class."""
-    told = card[(card["model"] == CHAMPION) & (card["level"] == GIVEN) & (card["metric"] == COVERED)]
-    everywhere = told[told["stratum"] == ALL]
-    classes = [c for c in CLASS_NAMES if (told["stratum"] == c).any()]
-    targets = _targets(everywhere)
-    figure = _figure(max(len(targets), len(classes)))
-    by_target, by_class = figure.subplots(1, 2, sharex=True)
-    _covered(by_target, targets, [_values(everywhere, "target", t) for t in targets], "by target")
-    label = "by electors of the station; a dot is a target"
-    _covered(by_class, classes, [_values(told, "stratum", c) for c in classes], label)
-    figure.suptitle("Part of the stations with turnout inside the champion's 90 % interval", color=INK)
+    """The part of the stations inside the champion's 90 % interval, by target: turnout, and shares."""
+    told = card[(card["model"] == CHAMPION) & (card["level"] == GIVEN) & (card["stratum"] == ALL)]
+    targets = _targets(told[told["metric"].isin([what for what, _ in COVERED])])
+    figure = _figure(len(targets))
+    for axes, (metric, label) in zip(figure.subplots(1, 2, sharex=True), COVERED, strict=True):
+        part = told[told["metric"] == metric]
+        _covered(axes, targets, [_values(part, "target", t) for t in targets], label)
+    figure.suptitle("Part of the stations inside the champion's 90 % interval", color=INK)
     return _png(figure)
 
 
