@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,48 +10,79 @@ import typer
 
 from isoloir.domain.errors import UsageError
 
-from .cli_options import DEFAULT_HOME, ConfigsOption, HomeOption
+from .cli_options import DEFAULT_HOME, ConfigsOption, HomeOption, JsonOption, Manner
 
+JsonListOption = Annotated[bool, typer.Option("--json", help="Say what is there as one JSON list.")]
 config_app = typer.Typer(help="Check the configuration, or copy it out to edit it.", no_args_is_help=True)
 
 
-def verify(release: Annotated[Path, typer.Argument(help="Folder of a release, or its `current`.")]) -> None:
+TABLES = ("scores", "units", "aggregates")
+FORMATS = ("csv", "xlsx")
+SLOW_ROWS = 10_000
+"""From so many rows on, writing Excel takes a while."""
+
+
+def verify(
+    release: Annotated[Path, typer.Argument(help="Folder of a release, or its `current`.")],
+    as_json: JsonOption = False,
+) -> None:
     """Check a release again, from its files alone."""
     from isoloir.pipelines.release.verify import verify as run_verify
 
-    for line in run_verify(release):
+    checked = run_verify(release)
+    if as_json:
+        Manner(as_json=True).tell({"release": str(release), "ok": checked})
+        return
+    for line in checked:
         print(f"ok: {line}")
 
 
-def releases(home: HomeOption = DEFAULT_HOME) -> None:
+def releases(home: HomeOption = DEFAULT_HOME, as_json: JsonListOption = False) -> None:
     """List the releases in home."""
-    for path in sorted((home / "releases").glob("*/*/*/manifest.json")):
-        current = path.parent.parent / "current"
-        mark = "  <- current" if current.resolve() == path.parent.resolve() else ""
-        if path.parent.name != "current":
-            print(f"{path.parent}{mark}")
+    found = sorted(path.parent for path in (home / "releases").glob("*/*/*/manifest.json"))
+    told = [
+        {"release": str(path), "current": (path.parent / "current").resolve() == path.resolve()}
+        for path in found
+        if path.name != "current"
+    ]
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    for one in told:
+        print(f"{one['release']}{'  <- current' if one['current'] else ''}")
 
 
 def export(
     release: Annotated[Path, typer.Argument(help="Folder of a release.")],
+    table: Annotated[str, typer.Option(help="scores, units or aggregates.")] = "scores",
     form: Annotated[str, typer.Option("--format", help="csv or xlsx.")] = "csv",
     to: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a release's scores as CSV or Excel, codes kept as text."""
+    """Write a table of a release as CSV or Excel, codes kept as text."""
+    if table not in TABLES:
+        raise UsageError(f"there is no table {table!r}", remedy="scores, units or aggregates")
+    if form not in FORMATS:
+        raise UsageError(f"there is no format {form!r}", remedy="csv or xlsx")
+    if not to.is_dir():
+        raise UsageError("there is no folder to write into", where=str(to), remedy="make it, or give another")
     import pandas as pd
 
     from isoloir.pipelines.release.verify import verify as run_verify
 
-    if form not in ("csv", "xlsx"):
-        raise UsageError(f"there is no format {form!r}", remedy="csv or xlsx")
     run_verify(release)
-    table = pd.read_parquet(release / "scores.parquet")
-    path = to / f"scores.{form}"
+    rows = pd.read_parquet(release / f"{table}.parquet")
+    path, manner = to / f"{table}.{form}", Manner(as_json=as_json)
     if form == "csv":
-        table.to_csv(path, index=False)
+        rows.to_csv(path, index=False)
     else:
-        table.to_excel(path, index=False)
-    print(path)
+        if len(rows) >= SLOW_ROWS:
+            manner.note(f"writing {len(rows)} rows of {len(rows.columns)} columns: Excel takes a while")
+        rows.to_excel(path, index=False)
+    if as_json:
+        manner.tell({"path": str(path), "rows": len(rows), "columns": len(rows.columns)})
+    else:
+        print(path)
 
 
 @config_app.command("check")
