@@ -33,7 +33,9 @@ def verify(release: Path) -> list[str]:
         ) from error
     if wrong:
         raise ReleaseError(
-            "; ".join(wrong), where=str(release), remedy="remove this folder and publish it again: a release is never mended"
+            "; ".join(wrong),
+            where=str(release),
+            remedy="remove this folder and publish it again: a release is never mended",
         )
     return [
         f"{len(manifest['files'])} files have the bytes that the manifest states",
