@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -112,10 +113,8 @@ def _leave_with(parent: int) -> None:
 
 def _import_meanwhile() -> None:
     """What a flow needs, while the server does its own imports."""
-    import prefect.artifacts
-    import prefect.events.worker
-    import prefect.flow_engine
-    import prefect.task_engine  # noqa: F401
+    for name in ("artifacts", "events.worker", "flow_engine", "task_engine"):
+        import_module(f"prefect.{name}")
 
 
 def _first_answer(port: int, limit_seconds: float) -> str:

@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from commands import MAIN, Said, isoloir
 
-from isoloir.pipelines import cli
 from isoloir.pipelines.demo import write_demo
 from isoloir.pipelines.flows.engine import engine
 
@@ -44,26 +42,6 @@ COMMANDS = (
     ("demo",), ("ingest",), *((name,) for name in STEPS), ("run",), ("export",), ("verify",), ("releases",),
     ("config",), ("config", "check"), ("config", "init"),
 )  # fmt: skip
-MAIN = "from isoloir.pipelines.cli import main; main()"
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended, what it printed, and what it said beside that."""
-
-    status: int
-    out: str
-    err: str
-
-
-def isoloir(*arguments: object) -> Said:
-    """The command, called in this process."""
-    out, err = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["isoloir", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    return Said(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def elsewhere(*arguments: object) -> Said:

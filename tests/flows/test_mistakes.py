@@ -10,15 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from commands import MAIN, Said, isoloir
 
 from isoloir.pipelines import cli, cli_releases, cli_steps
 from isoloir.pipelines.flows.engine import engine
@@ -29,26 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 TARGET = ("--target", "2027_pres_t1")
 FORECAST = (*TARGET, "--scenario", "example")
-MAIN = "from isoloir.pipelines.cli import main; main()"
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended, what it printed, and what it said beside that."""
-
-    status: int
-    out: str
-    err: str
-
-
-def isoloir(*arguments: object) -> Said:
-    """The command, called in this process; what is no mistake comes out as the exception it is."""
-    out, err = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["isoloir", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    return Said(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

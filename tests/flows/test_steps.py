@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from commands import Said, isoloir
 
 from isoloir.configs.load import config_digest, load_territory
 from isoloir.pipelines import cli
@@ -41,15 +41,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
-class Said:
-    """How a command ended, and what it said."""
-
-    status: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
 class House:
     """A home in which a coming target was run, then a past one; its server still answers."""
 
@@ -59,16 +50,6 @@ class House:
 
     def call(self, command: str, target: str, *more: str) -> Said:
         return isoloir(command, "demo", "--target", target, *more, "--home", self.path)
-
-
-def isoloir(*arguments: object) -> Said:
-    """The command, called in this process."""
-    out, err = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["isoloir", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    return Said(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

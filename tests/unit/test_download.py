@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -75,7 +75,7 @@ class Publisher(BaseHTTPRequestHandler):
 def publisher(tmp_path: Path) -> Iterator[type[Publisher]]:
     class Here(Publisher):
         folder = tmp_path / "published"
-        asked: list[str] = []  # noqa: RUF012
+        asked: ClassVar[list[str]] = []
         stop = threading.Event()
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Here) as server:
