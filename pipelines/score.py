@@ -59,7 +59,7 @@ def score(bench: Bench, plan: Plan, say: Say) -> Scored:
     LeakageError where the champion has seen too much, MissingInputError where the target was not trained for.
     """
     found = _registered(bench, plan)
-    turnout, swing = (from_files(f.files) for f in found)
+    turnout, swing = (_model(f) for f in found)
     final = _folder(bench, plan, found)
     if not (final / FORECAST).is_file():
         say(f"scoring {plan.request.target.key}")
@@ -86,7 +86,7 @@ def scored(bench: Bench, plan: Plan) -> Scored:
             f"{target.key} was not scored under this scenario",
             remedy=f"isoloir score {bench.key} --target {target.key}, with the same --scenario",
         )
-    turnout, swing = (from_files(f.files) for f in found)
+    turnout, swing = (_model(f) for f in found)
     matrix = built(bench, plan.target, lambda _: None)
     names = {q: f"{f.name}/{f.version}" for q, f in zip(QUANTITIES, found, strict=True)}
     return Scored(
@@ -99,6 +99,19 @@ def scored(bench: Bench, plan: Plan) -> Scored:
         date.fromisoformat(found[0].tags["as_of"]),
         final.name,
     )
+
+
+def _model(found: Registered) -> SavedModel:
+    """The model of a version; MissingInputError where its files say something else."""
+    try:
+        return from_files(found.files)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MissingInputError(
+            f"version {found.version} of {found.name} can't be read as a model: {error!r}",
+            where=found.name,
+            remedy=f"isoloir train {found.tags['territory']} --target {found.tags['target']}, "
+            "after that version was deleted in MLflow",
+        ) from error
 
 
 def _registered(bench: Bench, plan: Plan) -> list[Registered]:

@@ -69,6 +69,7 @@ def _audit(published: Published, table: pd.DataFrame, manifest: dict[str, object
         "stations": counted(published.units, published.notice.registered),
         "published_units": len(table),
         "smallest_unit_registered": int(table["registered"].min()),
+        "smallest_unit_expected_valid": float(table["expected_voters"].min() * published.scenario.valid_rate),
         "covers_registered": int(table["registered"].sum()),
         "roll_registered": int(published.notice.registered.sum()),
     }

@@ -20,10 +20,12 @@ import pytest
 from commands import Said, isoloir
 
 from isoloir.configs.load import config_digest, load_territory
+from isoloir.domain.errors import MissingInputError
 from isoloir.pipelines import cli
 from isoloir.pipelines.demo import write_demo
 from isoloir.pipelines.flows.engine import engine
-from isoloir.pipelines.tracking import tracking_uri
+from isoloir.pipelines.score import _model
+from isoloir.pipelines.tracking import Registered, tracking_uri
 
 # Prefect's clients leave the closing of some sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -268,3 +270,10 @@ def test_neither_prefect_nor_mlflow_is_told_of_a_station(house: House) -> None:
     for path in files:
         text = text_of(path)
         assert not [station for station in stations if station in text], path.name
+
+
+def test_a_version_that_says_something_else_is_told_without_a_traceback() -> None:
+    tags = {"territory": "demo", "target": COMING}
+    found = Registered("isoloir-demo-turnout", 3, "run", tags, {"saved.json": "{}"})
+    with pytest.raises(MissingInputError, match="version 3 of isoloir-demo-turnout can't be read"):
+        _model(found)
