@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoloir.domain.forecast import Band, Forecast
-from isoloir.domain.ledger import Counts, Outcomes
+from isoloir.domain.ledger import Counts, Mask, Outcomes
 from isoloir.domain.station import Text, grouped
 
 Floats = NDArray[np.float64]
@@ -44,13 +44,18 @@ def size_class(registered: Counts) -> NDArray[np.intp]:
 
 
 def errors_of(forecast: Forecast, outcomes: Outcomes) -> Errors:
-    """The absolute errors of ``forecast`` at a past contest; NaN where a bloc did not stand."""
+    """The absolute errors of ``forecast`` at a past contest; NaN where a bloc did not stand, or alone."""
     held, known = outcomes.registered > 0, outcomes.shares_known & (outcomes.valid > 0)
     classes = size_class(outcomes.registered)
     turnout = np.abs(forecast.turnout[held] - outcomes.voters[held] / outcomes.registered[held])
     actual = outcomes.votes[known] / outcomes.valid[known, None]
-    shares = np.where(outcomes.standing[known], np.abs(forecast.shares[known] - actual), np.nan)
+    shares = np.where(contested(outcomes.standing)[known], np.abs(forecast.shares[known] - actual), np.nan)
     return Errors(outcomes.contest.key, turnout, classes[held], shares, classes[known])
+
+
+def contested(standing: Mask) -> Mask:
+    """Where a bloc stands [S × B] and another does, too: alone it has all votes, and nothing is forecast."""
+    return np.asarray(standing & (standing.sum(axis=1, keepdims=True) > 1))
 
 
 def bound(errors: list[Floats], alpha: float) -> float:
@@ -141,10 +146,10 @@ def band(forecast: Forecast, registered: Counts, calibration: Calibration, alpha
     """Intervals of nominal coverage ``1 − alpha`` around ``forecast``; ``alpha`` is one of :data:`ALPHAS`."""
     at, classes = ALPHAS.index(alpha), size_class(registered)
     turnout, shares = calibration.turnout[at, classes], calibration.shares[at, classes]
-    stands = forecast.shares > 0
+    open_to = contested(forecast.shares > 0)
     return Band(
         np.clip(forecast.turnout - turnout, 0, 1),
         np.clip(forecast.turnout + turnout, 0, 1),
-        np.where(stands, np.clip(forecast.shares - shares, 0, 1), 0.0),
-        np.where(stands, np.clip(forecast.shares + shares, 0, 1), 0.0),
+        np.where(open_to, np.clip(forecast.shares - shares, 0, 1), forecast.shares),
+        np.where(open_to, np.clip(forecast.shares + shares, 0, 1), forecast.shares),
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from isoloir.domain.election import Contest
-from isoloir.domain.errors import ReleaseError
+from isoloir.domain.errors import ReleaseError, UsageError
 from isoloir.domain.forecast import FeatureMatrix, National, Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.station import Stations
@@ -84,6 +84,7 @@ class SavedModel:
         ``national`` may state ``turnout`` and ``share_<bloc>``: where any share is stated, one that is left
         out is 0, and they are brought to a sum of 1. What it leaves out altogether is carried.
         """
+        self._check(national)
         matrix = matrix_from(frame, self)
         carried = level_carried(matrix)
         stated = [n for n in (f"share_{b}" for b in self.blocs) if n in national]
@@ -99,6 +100,16 @@ class SavedModel:
         forecast = self.model.predict(matrix, scenario)
         values = forecast.turnout[:, None] if self.quantity == "turnout" else forecast.shares
         return pd.DataFrame(values, columns=list(self.outputs), index=frame.index)
+
+    def _check(self, national: Mapping[str, float]) -> None:
+        """UsageError where a figure is of nothing, or no part of a whole."""
+        known = {"turnout", *(f"share_{b}" for b in self.blocs)}
+        wrong = [n for n, v in national.items() if n not in known or not 0 <= v <= 1]
+        if wrong or not 0 < national.get("turnout", 0.5) < 1:
+            raise UsageError(
+                f"national figures that can't be: {', '.join(wrong or ['turnout'])}",
+                remedy=f"give {', '.join(sorted(known))}, each between 0 and 1",
+            )
 
 
 def inputs_of(model: StationModel, blocs: tuple[str, ...]) -> list[str]:

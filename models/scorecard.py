@@ -10,7 +10,7 @@ from isoloir.domain.forecast import Band, Forecast
 from isoloir.domain.ledger import Mask, Outcomes
 from isoloir.domain.station import Stations, Text, grouped, positions
 
-from .intervals import size_class
+from .intervals import contested, size_class
 
 Floats = NDArray[np.float64]
 
@@ -50,13 +50,13 @@ def noise_floor(outcomes: Outcomes) -> tuple[float, float]:
 def coverage(name: str, level: str, alpha: float, bounds: Band, outcomes: Outcomes) -> pd.DataFrame:
     """Part of the stations whose figure is in its band, and the mean width in pp: long, as :func:`score`.
 
-    Turnout where anybody is registered; shares over stations and the blocs that stood, where they are known.
+    Turnout where anybody is registered; shares where they are known, over the blocs that stood, not alone.
     """
     percent = f"{1 - alpha:.0%}".rstrip("%")
     held, known = outcomes.registered > 0, outcomes.shares_known & (outcomes.valid > 0)
     turnout = outcomes.voters / np.maximum(1, outcomes.registered)
     shares = outcomes.votes / np.maximum(1, outcomes.valid)[:, None]
-    stood = outcomes.standing & known[:, None]
+    stood = contested(outcomes.standing) & known[:, None]
     rows = []
     for stratum, mask in _strata(outcomes):
         for what, low, high, actual, counted in (

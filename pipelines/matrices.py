@@ -77,7 +77,7 @@ def plan_matrix(bench: Bench, notice: Notice, as_of: AsOf, hidden: Hidden) -> Ma
     reference = bench.config.calendar.reference_of(contest)
     key = reference.key if reference else None
     digest = stamp(
-        (FORMAT, code_digest("features.matrix", "domain.ledger", "pipelines.core")),
+        (FORMAT, code_digest("features.matrix", "domain.ledger", "pipelines.core", "pipelines.notices")),
         bench.grouping,
         contest,
         key,

@@ -151,7 +151,7 @@ def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[st
         "calibrated_on": scored.turnout.widths.station.contests,
         "measured": {m.quantity: [asdict(mark) for mark in m.record] for m in (scored.turnout, scored.swing)},
         "past": scored.matrix.past,
-        "no_bloc_in": unspoken(bench.blocs, (r.contest for r in bench.ledger.records)),
+        "no_bloc_in": unspoken(bench.blocs, plan.target.past.contests),
         "trained_as_of": scored.trained_as_of.isoformat(),
         "first_rounds_hidden": plan.hidden.first_rounds,
         "config_digest": config_digest(bench.config),

@@ -105,7 +105,7 @@ def _model(found: Registered) -> SavedModel:
     """The model of a version; MissingInputError where its files say something else."""
     try:
         return from_files(found.files)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise MissingInputError(
             f"version {found.version} of {found.name} can't be read as a model: {error!r}",
             where=found.name,

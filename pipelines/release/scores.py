@@ -85,8 +85,10 @@ def _new(s: Published, merged: Forecast, then: Floats) -> NDArray[np.object_]:
 
     ``new_<bloc>``: it did not stand at the reference contest. ``no_reference``: no share is known there.
     """
-    missing = (merged.shares > 0) & np.isnan(then)
-    none = (missing == (merged.shares > 0)).all(axis=1)
+    stands, stood = merged.shares > 0, s.matrix.reference.shares > 0
+    missing = stands & np.isnan(then)
+    # Where nobody had a vote in the whole nation then, it is the bloc that is new, not the place.
+    none = (missing == stands).all(axis=1) & (missing & stood).any(axis=1)
     out = np.where(none, "no_reference ", "").astype(object)
     for b, bloc in enumerate(s.notice.blocs):
         out += np.where(missing[:, b] & ~none, f"new_{bloc} ", "")

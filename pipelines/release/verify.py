@@ -108,19 +108,43 @@ def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
 
 
 def _areas(release: Path, table: pd.DataFrame) -> list[str]:
-    """What is wrong with the areas: each is a sum of whole units."""
-    areas = pd.read_parquet(release / AGGREGATES.name)
-    wrong = []
-    for level in ("department", "commune"):
-        sums = table.groupby(f"{level}_code")[["registered", "expected_voters"]].sum()
-        for quantity in sums.columns:
-            rows = areas[(areas["area_level"] == level) & (areas["quantity"] == quantity)]
-            gap = (rows["value"].to_numpy() - sums[quantity].reindex(rows["area_id"]).to_numpy()).astype(
-                float
-            )
-            if not bool((np.abs(gap) <= 1e-6 * (1 + rows["value"].to_numpy())).all()):
-                wrong.append(f"the {quantity} of a {level} is not the sum of its units")
+    """What is wrong with the areas: each is a sum of whole units, its rates divided last."""
+    areas, wrong = pd.read_parquet(release / AGGREGATES.name), []
+    if areas.duplicated(["area_level", "area_id", "quantity", "bloc"]).any():
+        return ["an area stands twice"]
+    codes = {"nation": pd.Series("", index=table.index)}
+    codes |= {level: table[f"{level}_code"] for level in ("department", "commune")}
+    for level, area in codes.items():
+        wide = _wide(areas[areas["area_level"] == level])
+        found = _sums(table, area).reindex(wide.index)
+        # A commune that is no union of units is left out; nothing else is.
+        whole = level == "commune" or set(wide.index) == set(area)
+        if not whole or list(wide) != list(found) or not np.allclose(wide, found, rtol=1e-6, atol=1e-9):
+            wrong.append(f"the figures of a {level} are not those of its units")
+    held = areas.dropna(subset="lo90")
+    ends = held[["lo90", "lo50", "value", "hi50", "hi90"]].to_numpy()
+    if len(held) and not bool((np.diff(ends, axis=1) >= -1e-9).all()):
+        wrong.append("an area lies outside its bounds")
     return wrong
+
+
+def _wide(areas: pd.DataFrame) -> pd.DataFrame:
+    """One row per area, one column per quantity."""
+    named = areas["quantity"].where(areas["bloc"].isna(), areas["quantity"] + " " + areas["bloc"].fillna(""))
+    wide = areas.assign(name=named).pivot(index="area_id", columns="name", values="value")
+    return wide[sorted(wide.columns)]
+
+
+def _sums(table: pd.DataFrame, area: pd.Series) -> pd.DataFrame:
+    """The same from the units."""
+    shares = [c for c in table.columns if c.startswith("share_") and c.endswith("_pred")]
+    votes = table[shares].mul(table["expected_voters"], axis=0)
+    sums = pd.concat([table[["registered", "expected_voters"]], votes], axis=1).groupby(area.to_numpy()).sum()
+    blocs = {c: f"share {c.removeprefix('share_').removesuffix('_pred')}" for c in shares}
+    out = sums[shares].div(sums[shares].sum(axis=1), axis=0).rename(columns=blocs)
+    out = out.assign(registered=sums["registered"], expected_voters=sums["expected_voters"])
+    out = out.assign(turnout=sums["expected_voters"] / sums["registered"])
+    return out[sorted(out.columns)]
 
 
 def _accounted(table: pd.DataFrame, units: pd.DataFrame) -> bool:

@@ -19,7 +19,7 @@ import pytest
 
 from isoloir.configs.load import load_scenario, load_territory
 from isoloir.domain.election import AsOf
-from isoloir.domain.errors import ReleaseError
+from isoloir.domain.errors import ReleaseError, UsageError
 from isoloir.models.backtest import level_carried
 from isoloir.pipelines.bench import Request, open_bench
 from isoloir.pipelines.demo import PLANTED_NAMES
@@ -232,14 +232,14 @@ def text_of(table: pa.Table) -> str:
     return "\n".join(parts).lower()
 
 
-def forged(copied: Path, change: Any) -> Path:
-    """The release with other scores, and a manifest that states their bytes: only a look inside finds it."""
-    path = copied / SCORES
+def forged(copied: Path, change: Any, name: str = SCORES) -> Path:
+    """The release with another table, and a manifest that states its bytes: only a look inside finds it."""
+    path = copied / name
     table = pq.read_table(path)
     changed = change(table.to_pandas())
     pq.write_table(pa.Table.from_pandas(changed, schema=table.schema, preserve_index=False), path)
     manifest = manifest_of(copied)
-    manifest["files"][SCORES] = {
+    manifest["files"][name] = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,
     }
@@ -358,3 +358,38 @@ def test_a_registered_model_says_what_the_release_says(demo_run: Any, table: pd.
         frame, {f"share_{b}": s for b, s in zip(BLOCS, stated.shares, strict=True)}
     )
     np.testing.assert_allclose(carried, again, atol=1e-9)
+
+
+def times_three(areas: pd.DataFrame) -> pd.DataFrame:
+    rows = (areas["area_level"] == "department") & (areas["quantity"] == "share")
+    return areas.assign(value=areas["value"].where(~rows, areas["value"] * 3))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (times_three, "the figures of a department are not those of its units"),
+        (lambda a: a.assign(value=a["value"].where(a["area_level"] != "nation", 5)), "figures of a nation"),
+        (lambda a: a[a["area_level"] != "nation"], "figures of a nation"),
+        (lambda a: a.iloc[:0], "figures of a nation"),
+        (lambda a: pd.concat([a, a.iloc[-1:]]), "stands twice"),
+        (lambda a: a.assign(lo90=a["hi90"]), "outside its bounds"),
+    ],
+)
+def test_areas_are_checked_against_their_units(copied: Path, change: Any, told: str) -> None:
+    """Found in review: an empty table of areas, or shares times three, passed for verified."""
+    with pytest.raises(ReleaseError, match=told):
+        verify(forged(copied, change, "aggregates.parquet"))
+
+
+@pytest.mark.parametrize("national", [{"turnout": 63.0}, {"turnout": float("nan")}, {"share_x": 0.5}])
+def test_figures_that_cannot_be_are_refused_by_a_registered_model(
+    demo_run: Any, national: dict[str, float]
+) -> None:
+    contest = DEMO.calendar["2027_pres_t1"]
+    request = Request(contest, AsOf(contest.held_on), load_scenario(DEMO, "example"), "research")
+    bench = open_bench(Home(demo_run.home), DEMO, None, None)
+    plan = plan_training(bench, request)
+    frame = pd.read_parquet(folder_of(bench, plan.target) / "matrix.parquet")
+    with pytest.raises(UsageError, match="national figures that can't be"):
+        scored(bench, plan).turnout.predict_frame(frame, national)

@@ -16,6 +16,7 @@ from isoloir.models.intervals import (
     band,
     bound,
     calibrate,
+    contested,
     errors_of,
     of_areas,
     size_class,
@@ -44,8 +45,8 @@ def test_nothing_to_calibrate_with_says_nothing() -> None:
     forecast = Forecast(np.array([0.3, 0.9]), np.array([[0.2, 0.8], [1.0, 0.0]]), np.array([1.0, 1.0]))
     said = band(forecast, np.array([50, 5000], np.int32), calibrate([], 2))
     assert said.turnout_lo.tolist() == [0, 0] and said.turnout_hi.tolist() == [1, 1]
-    assert said.shares_lo.tolist() == [[0, 0], [0, 0]]
-    assert said.shares_hi.tolist() == [[1, 1], [1, 0]], "a bloc that does not stand has 0"
+    assert said.shares_lo.tolist() == [[0, 0], [1, 0]]
+    assert said.shares_hi.tolist() == [[1, 1], [1, 0]], "one that does not stand has 0, one alone all"
 
 
 def test_size_classes_begin_at_their_bounds() -> None:
@@ -55,9 +56,11 @@ def test_size_classes_begin_at_their_bounds() -> None:
 
 def test_a_class_is_calibrated_by_its_own_errors_alone() -> None:
     classes = np.repeat([0, 5], 20)
-    errors = Errors("x", np.repeat([0.3, 0.05], 20), classes, np.repeat([[0.2], [0.01]], 20, axis=0), classes)
-    forecast = Forecast(np.array([0.5, 0.5, 0.5]), np.full((3, 1), 0.5), np.ones(3))
-    said = band(forecast, np.array([10, 2000, 400], np.int32), calibrate([errors], 1))
+    errors = Errors(
+        "x", np.repeat([0.3, 0.05], 20), classes, np.repeat([[0.2] * 2, [0.01] * 2], 20, axis=0), classes
+    )
+    forecast = Forecast(np.array([0.5, 0.5, 0.5]), np.full((3, 2), 0.5), np.ones(3))
+    said = band(forecast, np.array([10, 2000, 400], np.int32), calibrate([errors], 2))
     assert said.turnout_lo == pytest.approx([0.2, 0.45, 0.0])
     assert said.turnout_hi == pytest.approx([0.8, 0.55, 1.0])
     assert said.shares_hi[:, 0] == pytest.approx([0.7, 0.51, 1.0])
@@ -125,3 +128,12 @@ def test_an_area_errs_by_the_sum_of_its_stations() -> None:
     assert was.votes.tolist() == [[115, 85], [0, 0]], "shares that are not known are in no area"
     assert was.shares_known.tolist() == [True, False]
     assert said.shares[0] == pytest.approx([0.5, 0.5])
+
+
+def test_a_bloc_that_stands_alone_has_its_share_for_sure() -> None:
+    widths = calibrate([], 2)
+    alone = Forecast(np.array([0.5, 0.5]), np.array([[1.0, 0.0], [0.6, 0.4]]), np.ones(2))
+    said = band(alone, np.array([500, 500], np.int32), widths)
+    assert said.shares_lo[0].tolist() == said.shares_hi[0].tolist() == [1, 0]
+    assert said.shares_lo[1].tolist() == [0, 0] and said.shares_hi[1].tolist() == [1, 1]
+    assert contested(np.array([[True, False], [True, True]])).tolist() == [[False, False], [True, True]]
