@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Text = NDArray[np.str_]
 
+CODES = ("station_id", "commune_code", "department_code", "constituency_code")
+"""The fields of :class:`Stations`, in order: the names of their columns everywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stations:

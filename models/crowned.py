@@ -65,6 +65,11 @@ def widths_before(past: Sequence[Crowned], cut: AsOf, blocs: int) -> Widths:
     )
 
 
+def held_by_each(past: Sequence[Crowned]) -> tuple[pd.DataFrame | None, ...]:
+    """What :func:`held_by` says of every past target, in order."""
+    return tuple(held_by(one, past) for one in past)
+
+
 def held_by(one: Crowned, past: Sequence[Crowned]) -> pd.DataFrame | None:
     """What the 90 % band of a past target held, long, calibrated on those before it; None for the first."""
     cut, outcomes = one.fold.cut, one.fold.outcomes

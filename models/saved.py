@@ -15,7 +15,7 @@ from isoloir.domain.election import Contest
 from isoloir.domain.errors import ReleaseError, UsageError
 from isoloir.domain.forecast import FeatureMatrix, National, Scenario
 from isoloir.domain.ledger import Notice
-from isoloir.domain.station import Stations
+from isoloir.domain.station import CODES, Stations
 from isoloir.features.matrix import is_per_bloc
 
 from .backtest import level_carried
@@ -27,7 +27,6 @@ from .swing import BoostedShares
 from .turnout import BoostedTurnout
 
 Quantity = Literal["turnout", "swing"]
-CODES = ("station_id", "commune_code", "department_code", "constituency_code")
 LEVELS = ("station", "commune", "department")
 MODEL, TREES = "model.json", "trees.txt"
 

@@ -13,13 +13,12 @@ from isoloir.domain.bloc import UNLABELLED, BlocMap
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import MissingInputError
 from isoloir.domain.ledger import Counts, Ledger, Mask, Record
-from isoloir.domain.station import Stations
+from isoloir.domain.station import CODES, Stations
 
 from .sources.returns import Returns
 
 LABEL = "label:"
 COUNTS = ("registered", "voters", "valid")
-CODES = ("station_id", "commune_code", "department_code", "constituency_code")
 
 
 def returns_table(returns: Returns) -> pa.Table:

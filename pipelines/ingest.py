@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +18,7 @@ from isoloir.domain.errors import UsageError
 
 from . import core
 from .home import Home, set_in_place, write_json, write_text
+from .progress import Say
 from .sources import datagouv, door, raw, returns, tables, tidy
 from .sources.download import Fetch, Progress, Wanted, at_mirror, download, incoming, sweep
 from .sources.raw import Original
@@ -27,7 +27,6 @@ from .sources.tables import Form, Opened, sha256_of
 
 READING = (bloc, datagouv, door, tables, tidy)
 CODE = (*READING, core, returns)
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError
 from isoloir.domain.forecast import FeatureMatrix, National
 from isoloir.domain.ledger import Notice, Past
-from isoloir.domain.station import Stations
+from isoloir.domain.station import CODES, Stations
 from isoloir.features.matrix import build
 
 from .bench import Bench
@@ -23,7 +23,6 @@ from .home import set_in_place
 from .notices import placed
 from .store import code_digest, stamp
 
-CODES = ("station_id", "commune_code", "department_code", "constituency_code")
 SAID = b"isoloir"
 MATRIX = "matrix.parquet"
 FORMAT = 2

@@ -12,11 +12,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from isoloir.models.crowned import CHAMPION
 from isoloir.models.registry import RULE_NAMES
 
 Floats = NDArray[np.float64]
 
-CHAMPION, FLOOR, ALL, GIVEN = "champion", "noise_floor", "all", "given"
+FLOOR, ALL, GIVEN = "noise_floor", "all", "given"
 BEST_NAIVE = "best naive rule, in hindsight"
 COVERED = (("turnout_coverage90", "turnout"), ("share_coverage90", "shares of the blocs that stood"))
 NOMINAL = 0.9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,14 +19,13 @@ from isoloir.models.reconcile import combined
 from isoloir.models.saved import Mark
 
 from .bench import Bench, Request
+from .progress import Say
 from .release.scores import Published
 from .release.verify import verify
 from .release.writer import point, write_release
 from .score import Scored
 from .store import code_digest, stamp
 from .train import Plan, commit
-
-Say = Callable[[str], None]
 
 
 def release_id(bench: Bench, score_digest: str) -> str:

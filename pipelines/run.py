@@ -11,11 +11,12 @@ from isoloir.domain.errors import UsageError
 
 from .bench import Bench, Request
 from .folds import folds_of, learned
+from .matrices import built
+from .progress import Say
 from .publish import publish, release_folder, standing_release
 from .score import score, score_digest, scored
-from .train import Plan, build, log, plan_training, train, trained_before
+from .train import Plan, log, plan_training, train, trained_before
 
-Say = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -69,8 +70,10 @@ def run(bench: Bench, request: Request, say: Say) -> Ran:
 
 def build_all(bench: Bench, plan: Plan, say: Say) -> int:
     """Build every matrix of the plan; how many there are."""
-    build(bench, plan, say)
-    return len(plan.lessons) + 1
+    plans = (*plan.lessons, plan.target)
+    for one in plans:
+        built(bench, one, say)
+    return len(plans)
 
 
 def judge(bench: Bench, plan: Plan, say: Say) -> int:

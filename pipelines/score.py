@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,12 +19,12 @@ from isoloir.models.saved import SavedModel, from_files
 from .bench import Bench, Request
 from .home import set_in_place
 from .matrices import built
+from .progress import Say
 from .store import code_digest, stamp
 from .tracking import Registered
 from .train import QUANTITIES, Plan, champion_of
 
 FORECAST = "forecast.parquet"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

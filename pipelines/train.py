@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,7 @@ import pandas as pd
 
 from isoloir.configs.load import config_digest
 from isoloir.domain.errors import LeakageError, MissingInputError
-from isoloir.domain.forecast import FeatureMatrix
-from isoloir.models.crowned import CHAMPION, Crowned, crowned, held_by, widths_before
+from isoloir.models.crowned import CHAMPION, Crowned, crowned, held_by_each, widths_before
 from isoloir.models.registry import candidates
 from isoloir.models.saved import Mark, Quantity, SavedModel, to_files
 from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misallocated
@@ -24,11 +23,11 @@ from .folds import fold_digest, folds_of, learned, plan_lessons, training_set
 from .matrices import Hidden, MatrixPlan, built, hiding, plan_matrix
 from .notices import notice_of
 from .plots import coverage_picture, errors_picture
+from .progress import Say
 from .store import code_digest, stamp
 from .tracking import ModelFiles, Registered, TrainingRun, champion, log_training
 
 QUANTITIES: tuple[Quantity, Quantity] = ("turnout", "swing")
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +67,16 @@ def plan_training(bench: Bench, request: Request) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The two fitted models of a target, the chosen champion, and the past targets that it was chosen on."""
+    """The two fitted models of a target, the chosen champion, and the past targets that it was chosen on.
+
+    ``held``: what the champion's 90 % band held at each of these; None before there were errors.
+    """
 
     turnout: SavedModel
     swing: SavedModel
     champion: Champion
     past: tuple[Crowned, ...]
-
-
-def build(bench: Bench, plan: Plan, say: Say) -> FeatureMatrix:
-    """Every matrix of the plan, the target's own returned."""
-    for lesson in plan.lessons:
-        built(bench, lesson, say)
-    return built(bench, plan.target, say)
+    held: tuple[pd.DataFrame | None, ...]
 
 
 def train(bench: Bench, plan: Plan, say: Say) -> Trained:
@@ -96,8 +92,8 @@ def train(bench: Bench, plan: Plan, say: Say) -> Trained:
     models = {m.name: m for m in candidates(bench.settings)}
     national = built(bench, plan.target, say).reference
     contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *widths.station.contests]))
-
-    records = records_of(crowns)
+    held = held_by_each(crowns)
+    records = records_of(crowns, held)
 
     def saved(quantity: Quantity, name: str) -> SavedModel:
         model = models[name].fit(training)
@@ -105,22 +101,23 @@ def train(bench: Bench, plan: Plan, say: Say) -> Trained:
             quantity, model, target, bench.blocs.blocs, national, widths, contests, records[quantity]
         )
 
-    return Trained(saved("turnout", chosen.turnout), saved("swing", chosen.shares), chosen, crowns)
+    return Trained(saved("turnout", chosen.turnout), saved("swing", chosen.shares), chosen, crowns, held)
 
 
-def records_of(past: Sequence[Crowned]) -> dict[Quantity, tuple[Mark, ...]]:
+def records_of(
+    past: Sequence[Crowned], held: Sequence[pd.DataFrame | None]
+) -> dict[Quantity, tuple[Mark, ...]]:
     """How each past target's champion did, its bands calibrated on the targets that were public before it."""
     turnout: list[Mark] = []
     swing: list[Mark] = []
-    for one in past:
+    for one, card in zip(past, held, strict=True):
         judgement, outcomes = one.fold.judgement, one.fold.outcomes
-        card = held_by(one, past)
-        held = None if card is None else card[card["stratum"] == "all"].set_index("metric")["value"]
+        told = None if card is None else card[card["stratum"] == "all"].set_index("metric")["value"]
         for marks, errors, error, metric in (
             (turnout, judgement.turnout, turnout_error_pp(one.forecast, outcomes), "turnout_coverage90"),
             (swing, judgement.shares, votes_misallocated(one.forecast, outcomes), "share_coverage90"),
         ):
-            covered = None if held is None else float(held[metric])
+            covered = None if told is None else float(told[metric])
             marks.append(Mark(judgement.contest.key, error, min(errors.values()), covered))
     return {"turnout": tuple(turnout), "swing": tuple(swing)}
 
@@ -128,7 +125,7 @@ def records_of(past: Sequence[Crowned]) -> dict[Quantity, tuple[Mark, ...]]:
 def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:
     """Log the training in MLflow and register its two models; the version of each."""
     inputs = json.loads((bench.core / "ingest.json").read_text(encoding="utf-8"))["inputs"]
-    card = scorecard_of(bench.key, trained.past)
+    card = scorecard_of(bench.key, trained.past, trained.held)
     used = [*(p.contest for p in plan.lessons), *plan.target.past.contests]
     newest = max(contest.results_known_on for contest in used)
     request = plan.request
@@ -180,12 +177,14 @@ def _params(bench: Bench, trained: Trained) -> dict[str, str]:
     return said
 
 
-def scorecard_of(territory: str, past: Sequence[Crowned]) -> pd.DataFrame:
+def scorecard_of(
+    territory: str, past: Sequence[Crowned], held: Sequence[pd.DataFrame | None]
+) -> pd.DataFrame:
     """The long scorecard of earlier targets, level given: each one's champion, the candidates, the floor.
 
     What the champion's 90 % bands held is in it, over all stations: nothing here is of a few of them.
     """
-    rows, cards = [], []
+    rows = []
     for one in past:
         judgement, outcomes = one.fold.judgement, one.fold.outcomes
         floors = dict(zip(("turnout_mae_pp", "votes_misallocated"), noise_floor(outcomes), strict=True))
@@ -195,9 +194,7 @@ def scorecard_of(territory: str, past: Sequence[Crowned]) -> pd.DataFrame:
         ):
             said = {CHAMPION: error, "noise_floor": floors[metric], **errors}
             rows += [(judgement.contest.key, m, "given", metric, "all", v) for m, v in said.items()]
-        held = held_by(one, past)
-        if held is not None:
-            cards.append(held[held["stratum"] == "all"])
+    cards = [card[card["stratum"] == "all"] for card in held if card is not None]
     table = pd.DataFrame(rows, columns=["target", "model", "level", "metric", "stratum", "value"])
     card = pd.concat([table, *cards], ignore_index=True).assign(territory=territory)
     return card[["territory", *table.columns]]

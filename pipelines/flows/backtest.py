@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from isoloir.pipelines.backtest import Backtest, backtest
 from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.progress import Say
 
 from .engine import Subject, table_artifact
 from .recorded import as_task, recorded
 
 
-def backtest_flow(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -> Backtest:
+def backtest_flow(bench: Bench, targets: Sequence[str], say: Say) -> Backtest:
     """Forecast past targets; the scorecard over all stations is shown beside the run."""
 
     def body() -> Backtest:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from isoloir.configs.load import TerritoryConfig
 from isoloir.pipelines.home import Home
-from isoloir.pipelines.ingest import Ingested, Say, ingest, ingest_published, row_counts
+from isoloir.pipelines.ingest import Ingested, ingest, ingest_published, row_counts
+from isoloir.pipelines.progress import Say
 from isoloir.pipelines.sources.download import UnreachableError, download
 
 from .engine import Subject, engine, flow_of, stage, table_artifact

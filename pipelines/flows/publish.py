@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.progress import Say
 from isoloir.pipelines.publish import publish
 from isoloir.pipelines.score import Scored
 from isoloir.pipelines.train import Plan
@@ -13,7 +13,7 @@ from isoloir.pipelines.train import Plan
 from .recorded import as_task, of_target, show_release
 
 
-def publish_flow(bench: Bench, plan: Plan, scored: Scored, say: Callable[[str], None]) -> Path:
+def publish_flow(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
     """Publish a scored target; the folder of the release."""
 
     def body() -> Path:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from isoloir.pipelines.bench import Bench
+from isoloir.pipelines.progress import Say
 from isoloir.pipelines.run import build_all, judge, train_once
 from isoloir.pipelines.train import Plan, champion_of
 
@@ -12,7 +11,7 @@ from .engine import markdown_artifact
 from .recorded import as_task, of_target
 
 
-def train_flow(bench: Bench, plan: Plan, say: Callable[[str], None]) -> str:
+def train_flow(bench: Bench, plan: Plan, say: Say) -> str:
     """Build, judge at earlier targets, fit the champion and register it; the digest of the training."""
 
     def body() -> str:
