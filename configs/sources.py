@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .schema import Day, FileName, Name, NonEmpty, Text
+from .schema import ContestKey, Day, FileName, Name, NonEmpty, Text
 
 
 class SourceFile(Text):
@@ -21,35 +21,76 @@ class SourceFile(Text):
     encoding: NonEmpty = "utf-8"
 
 
-class Vintage(SourceFile):
-    """Context that is no result: the day it describes and, apart from it, the day it became public."""
+ContextReader = Literal[
+    "census",
+    "commune_base",
+    "constituencies",
+    "contours",
+    "filosofi_commune",
+    "filosofi_iris",
+    "iris_census",
+    "iris_of_station",
+    "movements",
+]
+"""What reads a file of context: each of these is one function of ``pipelines/sources``."""
 
+
+class ContextFile(SourceFile):
+    """Context that is no result: what it describes and, apart from it, the day it became public.
+
+    ``checked``: whether that day was found in a published source. ``tried``: whether its reader was ever run
+    on the publisher's own file. ``large``: fetched only when asked for by name.
+    """
+
+    reader: ContextReader
     licence: NonEmpty
     attribution: NonEmpty
     describes: NonEmpty
     known_on: Day
     checked: bool = True
+    tried: bool = True
+    large: bool = False
 
 
-class _Source(Text):
-    """``contradictory``: stations whose published counts cannot be true: left out of it and listed."""
+class CommuneResults(SourceFile):
+    """Results known per commune only: turnout, no shares; history of stations where theirs is not known."""
 
     licence: NonEmpty
     attribution: NonEmpty
-    context: dict[Name, Vintage] = Field(default_factory=dict)
+
+
+class MinistryFiles(Text):
+    """Files of single rounds, recognised by what is in them.
+
+    ``contests``: by name of file, the contest it is of, where its content does not tell.
+    """
+
+    licence: NonEmpty
+    attribution: NonEmpty
+    contests: dict[NonEmpty, ContestKey] = Field(default_factory=dict)
+
+
+class _Source(Text):
+    """``contradictory``: stations whose published counts cannot be true: left out of it and listed.
+
+    ``communes`` and ``ministry``: further sources of results. Where a round stands in several, the stations
+    of the main source win, then those of ``ministry``; the differences are listed.
+    """
+
+    licence: NonEmpty
+    attribution: NonEmpty
+    ministry: MinistryFiles | None = None
+    communes: CommuneResults | None = None
+    context: dict[Name, ContextFile] = Field(default_factory=dict)
     contradictory: dict[NonEmpty, tuple[NonEmpty, ...]] = Field(default_factory=dict)
 
 
 class DatagouvSource(_Source):
-    """``sources.yaml`` for data.gouv.fr's « Données des élections agrégées »: two tables of results.
-
-    ``constituencies``: constituency of each station, for rounds that do not state it.
-    """
+    """``sources.yaml`` for data.gouv.fr's « Données des élections agrégées »: two tables of results."""
 
     publisher: Literal["datagouv"]
     general: SourceFile
     candidates: SourceFile
-    constituencies: SourceFile | None = None
 
 
 class TidyResults(SourceFile):

@@ -6,7 +6,7 @@ gives :class:`Outcomes`, the labels to learn from or to be judged by: another ty
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .election import AsOf, Contest
 from .errors import LeakageError, MissingInputError
+from .facts import NOTHING, Context
 from .station import Stations
 
 Counts = NDArray[np.int32]
@@ -84,14 +85,16 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The records that were public at ``as_of``, in order of day; nothing later is in it."""
+    """The records, in order of day, and the context that were public at ``as_of``; nothing later is in it."""
 
     as_of: AsOf
     blocs: tuple[str, ...]
     records: tuple[Record, ...]
+    context: Context = NOTHING
 
     def __post_init__(self) -> None:
         late = [r.contest.key for r in self.records if not self.as_of.sees(r.known_on)]
+        late += [one.name for one in self.context.all() if not self.as_of.sees(one.known_on)]
         if late:
             raise LeakageError(f"{', '.join(late)} was not public before {self.as_of.day}")
 
@@ -102,20 +105,22 @@ class Past:
 
     def without(self, key: str) -> Past:
         """The same past, had the contest ``key`` not been held."""
-        return Past(self.as_of, self.blocs, tuple(r for r in self.records if r.contest.key != key))
+        return replace(self, records=tuple(r for r in self.records if r.contest.key != key))
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """All records of a territory under one grouping into ``blocs``."""
+    """All records of a territory under one grouping into ``blocs``, and all context."""
 
     blocs: tuple[str, ...]
     records: tuple[Record, ...]
+    context: Context = NOTHING
 
     def as_of(self, cut: AsOf) -> Past:
         """What was public before ``cut``, and nothing else."""
         seen = [r for r in self.records if cut.sees(r.known_on)]
-        return Past(cut, self.blocs, tuple(sorted(seen, key=lambda r: (r.contest.held_on, r.contest.key))))
+        seen.sort(key=lambda r: (r.contest.held_on, r.contest.key))
+        return Past(cut, self.blocs, tuple(seen), self.context.before(cut))
 
     def notice(self, contest: Contest) -> Notice | None:
         """The notice of a past contest, read from the codes, registered and labels of its own rows.

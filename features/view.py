@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isoloir.domain.election import Contest, first_round_among
+from isoloir.domain.facts import Context
 from isoloir.domain.ledger import Notice, Past
 from isoloir.domain.panel import Panel, build_panel
 
@@ -17,7 +18,7 @@ class View:
 
     ``plain`` joins stations by equal codes, as naive rules do; ``witnessed`` wants the registered electors to
     agree too. ``reference`` is the panel's column of the contest that swings are counted from, and
-    ``first_round`` that of the first round of the same ballot, or -1.
+    ``first_round`` that of the first round of the same ballot, or -1. ``context``: what else was public.
     """
 
     notice: Notice
@@ -26,6 +27,7 @@ class View:
     witnessed: History
     reference: int
     first_round: int
+    context: Context
 
 
 def look(past: Past, notice: Notice, reference_key: str | None) -> View:
@@ -42,6 +44,7 @@ def look(past: Past, notice: Notice, reference_key: str | None) -> View:
         witnessed=build_history(panel, witness=True),
         reference=_reference(panel.contests, notice.contest, reference_key),
         first_round=-1 if first is None else panel.position(first),
+        context=past.context,
     )
 
 
