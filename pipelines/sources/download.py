@@ -1,206 +1,233 @@
-"""Fetch a publisher's file over the network: whole and as pinned, or not at all."""
+"""Fetch a publisher's file over the network: whole and as pinned, or not at all.
+
+What breaks off is gone on with: after a growing wait in this call, and by a later one where it left off
+(:mod:`.partial` says where half files lie, and that no two processes share one).
+"""
 
 from __future__ import annotations
 
-import hashlib
-import http.client
-import ipaddress
 import os
+import random
 import shutil
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
-from isoloir.domain.errors import MissingInputError, SourceError, UsageError
+from isoloir.domain.errors import SourceError
 from isoloir.pipelines.home import alive
+from isoloir.pipelines.progress import Say, silent
 
+from . import partial
+from .address import at_mirror
+from .answer import (
+    CHUNK,
+    PAGE_START,
+    StaleError,
+    Unchanged,
+    UnreachableError,
+    Version,
+    Wanted,
+    is_page,
+    opened,
+    page,
+    unreachable,
+)
+from .partial import Half, held
 from .raw import Original
 
-CHUNK = 1 << 20
+__all__ = [
+    "Fetch",
+    "FetchIfChanged",
+    "Limits",
+    "Pace",
+    "Progress",
+    "Unchanged",
+    "UnreachableError",
+    "Wanted",
+    "at_mirror",
+    "download",
+    "download_if_changed",
+    "incoming",
+    "sweep",
+]
+
 INCOMING = ".incoming"
+HEAD = 512
 Progress = Callable[[int, int | None], None]
-"""Told after each chunk: bytes so far, and of how many, if the publisher says so."""
-
-
-class UnreachableError(MissingInputError):
-    """The publisher did not answer, or not to the end: the same call may work later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to fetch: its name in home, its address, and the sha256 it must have, if pinned."""
-
-    name: str
-    url: str
-    sha256: str | None = None
+"""Told as bytes come: how many so far, and of how many, if the publisher says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long the network may be silent, and how large a file may be: the largest known has 2.2 GB."""
+    """How long the network may be silent, and how large a file may be: the largest known has 2.2 GB.
+
+    Given up after ``attempts`` in a row that each brought less than a new megabyte. The first wait is
+    ``first_wait_seconds``, each further one twice as long, up to ``longest_wait_seconds``; a publisher that
+    asks for more than that is left alone.
+    """
 
     silence_seconds: float = 60.0
     bytes: int = 8 << 30
+    attempts: int = 5
+    first_wait_seconds: float = 2.0
+    longest_wait_seconds: float = 60.0
 
 
-LIMITS = Limits()
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How to wait: ``jitter`` in [0, 1) lengthens a wait by up to a half, ``now`` is in seconds since 1970.
+
+    ``told`` of each wait, and why.
+    """
+
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    now: Callable[[], float] = time.time
+    told: Say = silent
+
+
+LIMITS, PACE = Limits(), Pace()
 
 
 class Fetch(Protocol):
-    """Fetches one file into a folder: :func:`download`, or a task that retries it."""
+    """Fetches one file into a folder: :func:`download`, or a task of it."""
 
-    def __call__(self, wanted: Wanted, folder: Path, progress: Progress) -> Original:
+    def __call__(self, wanted: Wanted, folder: Path, progress: Progress, *, pace: Pace = PACE) -> Original:
         """The file, whole and as pinned."""
         ...
 
 
-def download(wanted: Wanted, folder: Path, progress: Progress, limits: Limits = LIMITS) -> Original:
-    """Stream the file into ``folder``; what is not whole or not as pinned is deleted before the error.
+class FetchIfChanged(Protocol):
+    """Fetches one file if it changed: :func:`download_if_changed`, or a task of it."""
+
+    def __call__(
+        self, wanted: Wanted, folder: Path, progress: Progress, *, pace: Pace = PACE
+    ) -> Original | Unchanged:
+        """The file, whole and as pinned, or word that it is as it was."""
+        ...
+
+
+def download(
+    wanted: Wanted, folder: Path, progress: Progress, limits: Limits = LIMITS, pace: Pace = PACE
+) -> Original:
+    """Fetch the file into ``folder``, where it appears when it is whole and as pinned.
 
     SourceError where the publisher's answer is wrong, :class:`UnreachableError` where trying again may help.
     """
-    path, said = folder / wanted.name, hashlib.sha256()
-    try:
-        with _opened(wanted, limits) as answer, path.open("wb") as file:
-            size = _streamed(answer, file, said.update, wanted, progress, limits)
-        if wanted.sha256 not in (None, said.hexdigest()):
-            raise SourceError(
-                f"{wanted.name} has sha256 {said.hexdigest()}, and {wanted.sha256} is pinned",
-                where=wanted.url,
-                remedy="if the publisher changed the file on purpose, pin the new sha256 in sources.yaml",
-            )
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return Original(path, wanted.url, said.hexdigest(), size)
+    got = _fetched(replace(wanted, etag=None, modified=None), folder, progress, limits, pace)
+    if isinstance(got, Unchanged):
+        raise SourceError(
+            f"the publisher answers that {wanted.name} is unchanged, though it was not asked",
+            where=wanted.url,
+            remedy="fetch the file yourself and name its folder with --from",
+        )
+    return got
 
 
-def _streamed(
-    answer: http.client.HTTPResponse,
-    file: IO[bytes],
-    digest: Callable[[bytes], None],
-    wanted: Wanted,
-    progress: Progress,
-    limits: Limits,
-) -> int:
-    length = answer.headers.get("Content-Length")
-    total = int(length) if length is not None and length.isdigit() else None
-    size = 0
-    _refuse_large(total or 0, wanted, limits)
-    while chunk := _next_chunk(answer, wanted):
-        size += len(chunk)
-        _refuse_large(size, wanted, limits)
-        file.write(chunk)
-        digest(chunk)
-        progress(size, total)
-    if total is not None and size != total:
-        raise _unreachable(wanted, f"the answer ended after {size} of {total} bytes")
-    return size
+def download_if_changed(
+    wanted: Wanted, folder: Path, progress: Progress, limits: Limits = LIMITS, pace: Pace = PACE
+) -> Original | Unchanged:
+    """As :func:`download`; :class:`Unchanged` where the version that ``wanted`` names is still published."""
+    if wanted.etag is None and wanted.modified is None:
+        return download(wanted, folder, progress, limits, pace)
+    return _fetched(wanted, folder, progress, limits, pace)
 
 
-def _next_chunk(answer: http.client.HTTPResponse, wanted: Wanted) -> bytes:
-    # Only reading is guarded here: a full disk is no fault of the network.
-    try:
-        return answer.read(CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise _unreachable(wanted, f"the answer broke off ({type(error).__name__})") from error
+def _fetched(
+    wanted: Wanted, folder: Path, progress: Progress, limits: Limits, pace: Pace
+) -> Original | Unchanged:
+    with held(wanted.url, folder, wanted.name) as half:
+        got = _tried(half, wanted, progress, limits, pace)
+        if isinstance(got, Unchanged):
+            half.begin(None)
+            return got
+        _check(half, wanted)
+        half.become(folder / wanted.name)
+        return Original(folder / wanted.name, wanted.url, half.sha256, half.size, got.etag, got.modified)
 
 
-def _refuse_large(size: int, wanted: Wanted, limits: Limits) -> None:
+def _tried(half: Half, wanted: Wanted, progress: Progress, limits: Limits, pace: Pace) -> Version | Unchanged:
+    """The version that is there, whole, after as many attempts as may be."""
+    failed, furthest = 0, half.size
+    while True:
+        try:
+            return _attempt(half, wanted, progress, limits, pace.now())
+        except UnreachableError as error:
+            if isinstance(error, StaleError):
+                half.begin(None)
+            if half.size >= furthest + CHUNK:
+                failed, furthest = 0, half.size
+            failed += 1
+            if failed >= limits.attempts or error.after_seconds > limits.longest_wait_seconds:
+                raise _given_up(error, failed, half) from error
+            own = min(limits.first_wait_seconds * 2 ** (failed - 1), limits.longest_wait_seconds)
+            wait = max(own * (1 + pace.jitter() / 2), error.after_seconds)
+            pace.told(f"{error.what}; trying again in {wait:.0f} s")
+            pace.sleep(wait)
+
+
+def _attempt(
+    half: Half, wanted: Wanted, progress: Progress, limits: Limits, now: float
+) -> Version | Unchanged:
+    """One request, from where the half file ends if the publisher can be asked for that."""
+    start = half.size if half.version is not None and half.version.validator is not None else 0
+    with opened(wanted, start, half.version, limits.silence_seconds, now) as answer:
+        if isinstance(answer, Unchanged):
+            return answer
+        if answer.start == 0:
+            half.begin(answer.version)
+        half.version, total = answer.version, answer.version.total
+        _refuse_large(total or 0, half, wanted, limits)
+        for chunk in answer.chunks():
+            _refuse_large(half.size + len(chunk), half, wanted, limits)
+            half.append(chunk)
+            progress(half.size, total)
+    if total is not None and half.size != total:
+        raise unreachable(wanted, f"the answer ended after {half.size} of {total} bytes")
+    if answer.start and wanted.sha256 not in (None, half.sha256):
+        # Before the publisher is said to have changed the file, it is to come in one piece.
+        raise StaleError(f"{wanted.name} could not be fetched: its parts do not fit", where=wanted.url)
+    return answer.version
+
+
+def _given_up(error: UnreachableError, failed: int, half: Half) -> UnreachableError:
+    said, remedy = [error.what], error.remedy
+    if failed > 1:
+        said.append(f"({failed} attempts in a row)")
+    if 0 < error.after_seconds < float("inf"):
+        said.append(f"and asks to be left alone for {error.after_seconds:.0f} s")
+    if half.resumable:
+        remedy += f"; trying again goes on after the {half.size / 1e6:.1f} MB that came"
+    return UnreachableError(
+        " ".join(said), where=error.where, remedy=remedy, after_seconds=error.after_seconds
+    )
+
+
+def _check(half: Half, wanted: Wanted) -> None:
+    """SourceError unless the whole file may be what is wanted; it is then forgotten."""
+    if not is_page(wanted.name) and PAGE_START.match(half.head(HEAD)):
+        half.begin(None)
+        raise page(wanted)
+    if wanted.sha256 not in (None, sha256 := half.sha256):
+        half.begin(None)
+        raise SourceError(
+            f"{wanted.name} has sha256 {sha256}, and {wanted.sha256} is pinned",
+            where=wanted.url,
+            remedy="if the publisher changed the file on purpose, pin the new sha256 in sources.yaml",
+        )
+
+
+def _refuse_large(size: int, half: Half, wanted: Wanted, limits: Limits) -> None:
     if size > limits.bytes:
+        half.begin(None)
         raise SourceError(
             f"{wanted.name} has more than {limits.bytes >> 20} MB: not fetched",
             where=wanted.url,
             remedy="see what lies at that address; fetch the file yourself and name its folder with --from",
         )
-
-
-@contextmanager
-def _opened(wanted: Wanted, limits: Limits) -> Iterator[http.client.HTTPResponse]:
-    request = urllib.request.Request(wanted.url, headers={"User-Agent": "isoloir"})
-    handlers: list[urllib.request.BaseHandler] = [_SafeRedirects()]
-    if _is_loopback(wanted.url):
-        handlers.append(urllib.request.ProxyHandler({}))
-    try:
-        answer = urllib.request.build_opener(*handlers).open(request, timeout=limits.silence_seconds)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise _refusal(wanted, error.code) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _unreachable(wanted, f"no answer ({_reason(error)})") from error
-    with answer:
-        yield answer
-
-
-def _reason(error: Exception) -> str:
-    return str(error.reason if isinstance(error, urllib.error.URLError) else error) or type(error).__name__
-
-
-def _refusal(wanted: Wanted, status: int) -> SourceError | UnreachableError:
-    if status >= 500 or status in (408, 425, 429):
-        return _unreachable(wanted, f"the publisher answers {status}")
-    return SourceError(
-        f"the publisher answers {status} for {wanted.name}: it was moved or withdrawn",
-        where=wanted.url,
-        remedy="find its new address and correct url in sources.yaml, or fetch it and use --from DIR",
-    )
-
-
-def _unreachable(wanted: Wanted, what: str) -> UnreachableError:
-    return UnreachableError(
-        f"{wanted.name} could not be fetched: {what}",
-        where=wanted.url,
-        remedy="look at the network and try again, or fetch the file yourself and use --from DIR",
-    )
-
-
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect to https only, or from loopback to loopback."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        """The request to follow; SourceError where it would leave the protected way."""
-        within = _is_loopback(req.full_url) and _is_loopback(newurl)
-        if urlsplit(newurl).scheme != "https" and not within:
-            fp.close()
-            raise SourceError(
-                "the publisher sends us on to an address without https: not followed",
-                where=req.full_url,
-                remedy="find the file's https address and correct url in sources.yaml",
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def at_mirror(mirror: str, name: str) -> str:
-    """The address of the file ``name`` at a mirror; UsageError unless https, or http to this machine."""
-    parts = urlsplit(mirror)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(mirror)):
-        raise UsageError("a mirror must be https://…, or http:// on this machine", remedy="correct --mirror")
-    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
-        raise UsageError(
-            "a mirror is a plain address, without password or query", remedy="give https://host/folder"
-        )
-    return f"{mirror.rstrip('/')}/{name}"
 
 
 @contextmanager
@@ -218,7 +245,8 @@ def incoming(raw: Path) -> Iterator[Path]:
 
 
 def sweep(raw: Path) -> None:
-    """Remove the originals that killed processes left below ``raw``: they hold names."""
+    """Remove the originals that killed processes left below ``raw``, and old half files: they hold names."""
+    partial.sweep(time.time())
     root = raw / INCOMING
     for left in root.iterdir() if root.is_dir() else ():
         if not left.name.isdigit() or int(left.name) == os.getpid() or not alive(int(left.name)):

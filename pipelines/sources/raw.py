@@ -21,12 +21,17 @@ ORIGIN = "origin.json"
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A file as its publisher wrote it: where it lies now, and the ``place`` (URL or path) it came from."""
+    """A file as its publisher wrote it: where it lies now, and the ``place`` (URL or path) it came from.
+
+    ``etag`` and ``modified``: what the publisher called this version, and its date, if it was fetched.
+    """
 
     path: Path
     place: str
     sha256: str
     bytes: int
+    etag: str | None = None
+    modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ def _published_names(form: Form) -> dict[str, str]:
 
 
 def _origin(original: Original, terms: Terms, rows: int, columns: list[str]) -> dict[str, object]:
+    version = {"etag": original.etag, "modified": original.modified}
     return {
         "file": original.path.name,
         "from": original.place,
@@ -91,4 +97,5 @@ def _origin(original: Original, terms: Terms, rows: int, columns: list[str]) -> 
         "rows": rows,
         "columns": columns,
         "rules": terms.rules,
+        **{key: said for key, said in version.items() if said is not None},
     }
