@@ -37,8 +37,51 @@ class ScenarioSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidacy:
+    """One label that stands in an area: ``level`` is country, department or constituency, ``area`` its code.
+
+    The country has no code.
+    """
+
+    label: str
+    level: str = "country"
+    area: str = ""
+
+    @property
+    def where(self) -> str:
+        """The area as a file names it."""
+        return f"{self.level}:{self.area}" if self.area else self.level
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """A stated assumption: the votes of an earlier ``label`` are, for a target, those of blocs by weight.
+
+    ``contests`` are those that it is said of. ``heirs`` are blocs with weights that sum to 1. ``assumption``
+    names it in the release, ``source`` says what it rests on.
+    """
+
+    assumption: str
+    contests: tuple[str, ...]
+    label: str
+    heirs: tuple[tuple[str, float], ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfferSpec:
-    """The labels that stand in ``target``, in the whole country; codes, never a person's name."""
+    """Who stands in ``target``, and where; codes, never a person's name; and what they inherit."""
 
     target: str
-    labels: tuple[str, ...]
+    rows: tuple[Candidacy, ...]
+    inheritances: tuple[Inheritance, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that stand somewhere, each once."""
+        return tuple(dict.fromkeys(row.label for row in self.rows))
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """The ids of the assumptions, sorted: a release prints them."""
+        return tuple(sorted({one.assumption for one in self.inheritances}))

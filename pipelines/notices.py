@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,9 +10,10 @@ from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError
 from isoloir.domain.ledger import Ledger, Notice, Past, Record
-from isoloir.domain.panel import WITNESS_GAP
 from isoloir.domain.scenario import OfferSpec
-from isoloir.domain.station import positions
+
+from .offers import offered
+from .placement import Carry, by_code, placement
 
 COMPLETE = 0.95
 """A roll is complete if it holds this part of the largest of the territory's last ten first rounds."""
@@ -41,12 +42,17 @@ def carried_notice(past: Past, target: Contest, blocs: BlocMap, offer: OfferSpec
             f"no roll is known before {target.key}", remedy="ingest an earlier first round"
         )
     roll = latest_complete(firsts)
-    standing = np.ones((len(roll.stations), len(blocs.blocs)), np.bool_)
-    if offer is not None:
-        codes = blocs.codes(target, list(offer.labels))
-        standing[:] = np.isin(np.arange(len(blocs.blocs)), codes)
-    source = "the scenario's offer file" if offer is not None else "unknown: every bloc everywhere"
-    return Notice(target, blocs.blocs, roll.stations, roll.registered, standing, roll.contest.key, source)
+    everywhere = np.ones((len(roll.stations), len(blocs.blocs)), np.bool_)
+    notice = Notice(
+        target,
+        blocs.blocs,
+        roll.stations,
+        roll.registered,
+        everywhere,
+        roll.contest.key,
+        "unknown: every bloc everywhere",
+    )
+    return notice if offer is None else offered(placed(notice, past), blocs, offer)
 
 
 def latest_complete(records: list[Record]) -> Record:
@@ -67,18 +73,8 @@ def latest_complete(records: list[Record]) -> Record:
     return (whole or records)[-1]
 
 
-def placed(notice: Notice, past: Past) -> Notice:
-    """The notice with its unknown constituencies filled from the latest contest that states them.
-
-    A station is the same if its code is found again and its registered electors agree.
-    """
-    ids, codes = notice.stations.station_id, notice.stations.constituency_code.astype(object)
-    for record in reversed(past.records):
-        stated = record.stations.constituency_code
-        at = positions(ids, record.stations.station_id)
-        then = record.registered[at].astype(np.float64)
-        gap = np.abs(then - notice.registered) / np.maximum(1.0, np.maximum(then, notice.registered))
-        found = (codes == "") & (at >= 0) & (gap <= WITNESS_GAP)
-        codes[found] = stated[at[found]]
-    stations = replace(notice.stations, constituency_code=codes.astype(np.str_))
-    return replace(notice, stations=stations)
+def placed(
+    notice: Notice, past: Past, derived: Mapping[str, float] | None = None, carry: Carry = by_code
+) -> Notice:
+    """The notice with every constituency that can be told: see :func:`.placement.placement`."""
+    return placement(notice, past, derived, carry).put(notice)

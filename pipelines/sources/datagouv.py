@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from isoloir.configs.schema import CONTEST_KEY
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations, Text
 
+from .candidacies import WHO, Candidacies, named, with_names
 from .door import Door
-from .returns import Read, Returns, shown
+from .returns import Derivation, Read, Returns, shown
 from .tables import Form, Opened, batches
 
 GENERAL = Form(
@@ -44,7 +46,7 @@ GENERAL = Form(
     ),
 )
 
-# Names, sex and heads of lists are not here: what is not declared is not read.
+# Names, sex and heads of lists are not here: what is not declared is not kept, and not read but for a digest.
 CANDIDATES = Form(
     columns={
         "contest": ("id_election",),
@@ -65,6 +67,9 @@ CANDIDATES = Form(
 STATION_ID = re.compile(r"(?:[0-9]{2}|2[AB]|Z[A-Z])[0-9]{3}_[0-9A-Za-z.-]{1,6}")
 """A commune's code and the station's number in it: what else stands in that column is not shown."""
 
+BY_CONSTITUENCY = re.compile(r"[0-9]{4}_legi_t[1-9]")
+"""Rounds in which the candidates tell the constituency; elsewhere they tell a canton, or nothing."""
+
 SENATE = re.compile(r"[0-9]{4}_sena_t[1-9]")
 
 Tally = tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.bool_]]
@@ -79,9 +84,34 @@ def read_returns(general: Opened, candidates: Opened, door: Door) -> Read:
     tables, left_out = _by_contest(general, door.kind)
     stations = {key: _stations(key, table, general.where) for key, table in tables.items()}
     withheld: Counter[str] = Counter()
-    tally = _tally(candidates, {key: s.station_id for key, (s, _) in stations.items()}, door, withheld)
+    candidacies = Candidacies.of({key: len(s) for key, (s, _) in stations.items() if _is_unplaced(key, s)})
+    known = {key: s.station_id for key, (s, _) in stations.items()}
+    tally = _tally(candidates, known, door, withheld, candidacies)
     made = [_returns(key, tables[key], stations[key], tally[key]) for key in sorted(stations)]
-    return Read(made, left_out, dict(withheld))
+    placed, derivations = _placed(made, candidacies, door)
+    return Read(placed, left_out, dict(withheld), derivations)
+
+
+def _is_unplaced(key: str, stations: Stations) -> bool:
+    return bool(BY_CONSTITUENCY.fullmatch(key)) and bool((stations.constituency_code == "").any())
+
+
+def _placed(
+    made: list[Returns], candidacies: Candidacies, door: Door
+) -> tuple[list[Returns], tuple[Derivation, ...]]:
+    """The returns with constituencies derived where their rows state none, called as earlier rounds do."""
+    by_day = sorted(made, key=lambda r: (door.calendar[r.contest].held_on, r.contest))
+    stated = [r for r in by_day if (r.stations.constituency_code != "").any()]
+    found, derivations = {}, []
+    for one in by_day:
+        if one.contest in candidacies.sums:
+            day = door.calendar[one.contest].held_on
+            earlier = [r for r in stated if door.calendar[r.contest].held_on < day]
+            groups = candidacies.groups(one.contest, one.stations.department_code)
+            stations, derivation = named(one, groups, earlier)
+            found[one.contest] = replace(one, stations=stations)
+            derivations.append(derivation)
+    return [found.get(r.contest, r) for r in made], tuple(derivations)
 
 
 def _by_contest(general: Opened, kind: Mapping[str, str]) -> tuple[dict[str, pa.Table], dict[str, int]]:
@@ -139,16 +169,21 @@ def _stations(key: str, table: pa.Table, where: str) -> tuple[Stations, NDArray[
         raise SourceError(
             f"{len(repeated)} station(s) of {key} stand twice, first {first}",
             where=f"{where}, row {row}",
-            remedy="keep one row per station and round",
+            remedy="keep one row per station and round; if they are of two ballots (Paris, Lyon, Marseille "
+            "since 2026), declare two contests: never sum them",
         )
     names = ("station_id", "commune_code", "department_code", "constituency_code")
     return Stations(*(_text(table, name)[order] for name in names)), order
 
 
-def _candidates(candidates: Opened, door: Door, withheld: Counter[str]) -> Iterator[pa.Table]:
+def _candidates(
+    candidates: Opened, door: Door, withheld: Counter[str], candidacies: Candidacies
+) -> Iterator[pa.Table]:
     """The rows, numbered, with the column of labels that their contest goes by and no other text."""
     offset = 0
-    for table in batches(candidates, CANDIDATES):
+    for table in batches(candidates, with_names(CANDIDATES) if candidacies else CANDIDATES):
+        if candidacies:
+            table = candidacies.digested(table)
         for name in ("nuance", "list"):
             column = pc.if_else(
                 door.of_kind(table["contest"], name), table[name], pa.scalar(None, pa.string())
@@ -162,14 +197,18 @@ def _candidates(candidates: Opened, door: Door, withheld: Counter[str]) -> Itera
 
 
 def _tally(
-    candidates: Opened, known: Mapping[str, Text], door: Door, withheld: Counter[str]
+    candidates: Opened,
+    known: Mapping[str, Text],
+    door: Door,
+    withheld: Counter[str],
+    candidacies: Candidacies,
 ) -> dict[str, Tally]:
     """Votes and presence [S × L] per contest, summed over rows of one station and label in one pass."""
     sums: dict[str, dict[str, NDArray[np.int64]]] = {key: {} for key in known}
     rows: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in known}
     index = {key: pd.Index(ids) for key, ids in known.items()}
     where = candidates.where
-    for numbered in _candidates(candidates, door, withheld):
+    for numbered in _candidates(candidates, door, withheld, candidacies):
         for key in pc.unique(numbered["contest"]).to_pylist():
             part = numbered.filter(pc.equal(numbered["contest"], key))
             if key in known:
@@ -180,6 +219,8 @@ def _tally(
                 _refuse_rows(part, uncounted, f"of {key} state no votes, or a negative count", where)
                 label = _label(part, key, door.kind[key], where)
                 _add(label, part["votes"], at, sums[key], rows[key], len(index[key]))
+                if key in candidacies.sums:
+                    candidacies.add(key, at, part[WHO].to_numpy())
             elif not SENATE.fullmatch(key):
                 every = np.ones(len(part), np.bool_)
                 _refuse_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,10 +12,15 @@ from numpy.typing import NDArray
 
 from isoloir.domain.errors import SourceError
 from isoloir.domain.ledger import Counts, Mask
-from isoloir.domain.station import Stations
+from isoloir.domain.station import Stations, grouped
 
 ROUNDING = 2
 """Votes by which a published sum may miss its total: six stations of 2024 are off by 1 or 2."""
+
+TWO_BALLOTS = 3
+"""Stations of one commune, at least, whose votes are all twice the valid ones: two ballots on one day."""
+
+SUMMED = "two ballots were counted into one contest (votes are twice the valid ones)"
 
 NOT_SHOWN = "(not shown: it may be a name)"
 
@@ -69,12 +75,51 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Derivation:
+    """How a contest came by the constituencies that its rows do not state.
+
+    ``groups`` of stations with the same candidates gave ``constituencies``. Stations: ``published`` where the
+    contest states its own, ``derived``, ``unknown``; ``compared`` those derived whose code an earlier contest
+    states, ``agreed`` those where it is the same, both with their ``_registered`` electors.
+    """
+
+    contest: str
+    groups: int
+    constituencies: int
+    published: int
+    derived: int
+    unknown: int
+    compared: int
+    compared_registered: int
+    agreed: int
+    agreed_registered: int
+
+    @property
+    def agreement(self) -> float:
+        """The part of the compared registered electors whose code is the same; NaN if none was compared."""
+        return self.agreed_registered / self.compared_registered if self.compared_registered else math.nan
+
+    def line(self) -> str:
+        """One line for a person."""
+        said = f"{self.contest}: {self.groups} groups of stations with the same candidates: constituencies"
+        said += f" derived for {self.derived} station(s), unknown for {self.unknown}"
+        if not self.compared:
+            return said
+        return f"{said}; {self.agreed} of {self.compared} have the code of before ({self.agreement:.2%})"
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
-    """What a source gave: returns, and by contest the rows left out and the rows whose label was withheld."""
+    """What a source gave: returns, and by contest the rows left out and the rows whose label was withheld.
+
+    ``derivations``: one for each contest whose constituencies were derived. ``notes``: lines for a person.
+    """
 
     returns: list[Returns]
     left_out: dict[str, int]
     withheld: dict[str, int]
+    derivations: tuple[Derivation, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def without(returns: Returns, station_ids: tuple[str, ...]) -> tuple[Returns, list[Finding]]:
@@ -103,6 +148,7 @@ def check(returns: Returns, *, multi_seat: bool) -> list[Finding]:
     """What is wrong (refused) or odd (kept and listed) in ``returns``; nothing found, nothing returned."""
     votes = returns.votes.sum(axis=1, dtype=np.int64)
     off = np.abs(votes - returns.valid)
+    two_ballots = _two_ballots(returns, votes)
     # Where voters may choose several names, the votes may sum to several times the valid ones.
     comparable = votes <= returns.valid if multi_seat else np.ones(len(votes), np.bool_)
     negative = (returns.registered < 0) | (returns.voters < 0) | (returns.valid < 0)
@@ -111,7 +157,8 @@ def check(returns: Returns, *, multi_seat: bool) -> list[Finding]:
         ("a negative count", negative, True),
         ("more voters than registered", returns.voters > returns.registered, True),
         ("more valid votes than voters", returns.valid > returns.voters, True),
-        *_sum_tests("votes miss the valid ones", off * comparable),
+        (f"{SUMMED}: declare two contests and never sum them", two_ballots, True),
+        *_sum_tests("votes miss the valid ones", off * (comparable & ~two_ballots)),
         *_sum_tests(
             "voters and abstentions miss the registered",
             _gap(returns.registered, returns.voters, returns.abstentions),
@@ -121,11 +168,26 @@ def check(returns: Returns, *, multi_seat: bool) -> list[Finding]:
             _gap(returns.voters, returns.valid, returns.blank_null),
         ),
         ("nobody registered", returns.registered == 0, False),
-        ("no valid vote", (returns.valid == 0) & (returns.registered > 0), False),
     ]
+    if returns.labels:
+        tests.append(("no valid vote", (returns.valid == 0) & (returns.registered > 0), False))
     if multi_seat:
         tests.append(("several votes per voter: turnout kept, shares missing", votes > returns.valid, False))
     return list(_found(returns, tests))
+
+
+def _two_ballots(returns: Returns, votes: NDArray[np.int64]) -> Mask:
+    """Where every station of a commune has twice as many votes as valid ones.
+
+    In Paris, Lyon and Marseille the council and the sectors are elected by two ballots since 2026.
+    """
+    counted = returns.valid > 0
+    twice = counted & (np.abs(votes - 2 * returns.valid.astype(np.int64)) <= 2 * ROUNDING)
+    communes, commune = grouped(returns.stations.commune_code)
+    some = np.bincount(commune, weights=counted, minlength=len(communes))
+    every = np.bincount(commune, weights=twice, minlength=len(communes))
+    # Some stations, as one of a small multi-seat commune may have just two names on each ballot.
+    return np.asarray(counted & ((every == some) & (every >= TWO_BALLOTS))[commune])
 
 
 def _gap(total: Counts, part: Counts, rest: Counts | None) -> NDArray[np.int64]:
