@@ -9,13 +9,8 @@ from numpy.typing import NDArray
 
 from .election import Contest
 from .ledger import Counts, Mask, Notice, Past, Record
+from .lineage import Link, lineage
 from .station import Stations, Text, grouped, positions
-
-WITNESS_GAP = 0.2
-"""Largest relative gap in registered electors at which a code found again is taken for the same station.
-
-Source: the reference matching on France suspects stations with a gap over 20 %.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +31,58 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """Counts of C earlier contests at the S stations of a notice, contests in order of day.
+class Traced:
+    """Counts of C earlier contests brought to S stations; 0 where nothing is known: always mask.
 
-    ``linked`` [S × C]: the station's code is found in that contest (counts are 0 elsewhere: always mask).
-    ``same`` [S × C]: found with registered electors, who agree with those of now within :data:`WITNESS_GAP`.
-    ``commune_row, department_row`` [S] point into the totals ``communes`` and ``departments``.
+    ``confidence`` [S × C] is the probability that these are the station's own electors; ``exact`` [S × C]:
+    all of it came by equal codes. Counts of a station that was split are divided by registered electors, and
+    rounded. A bloc stood where it stood in any of the stations that came together; shares are known where
+    they are in all of these.
     """
 
-    stations: Stations
-    contests: tuple[Contest, ...]
-    blocs: tuple[str, ...]
-    linked: Mask
-    same: Mask
+    confidence: NDArray[np.float64]
+    exact: Mask
     registered: Counts
     voters: Counts
     valid: Counts
     votes: Counts
     standing: Mask
     shares_known: Mask
+
+    @property
+    def known(self) -> Mask:
+        """Where a station has a past with electors in it [S × C]."""
+        return np.asarray(self.registered > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Coarse:
+    """Turnout of D contests of which only communes are known: counts at the panel's communes [G × D].
+
+    0 where a commune is not among them. ``nation`` [D] is the turnout of all that are.
+    """
+
+    contests: tuple[Contest, ...]
+    registered: NDArray[np.int64]
+    voters: NDArray[np.int64]
+    nation: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """C earlier contests at the S stations of a notice, contests in order of day.
+
+    ``by_code``: stations joined by equal codes, whoever is behind them; ``followed``: by succession.
+    ``coarse``: contests known by commune only. ``commune_row, department_row`` [S] point into the totals
+    ``communes`` and ``departments``.
+    """
+
+    stations: Stations
+    contests: tuple[Contest, ...]
+    blocs: tuple[str, ...]
+    by_code: Traced
+    followed: Traced
+    coarse: Coarse
     communes: Totals
     departments: Totals
     nation: Totals
@@ -67,29 +95,20 @@ class Panel:
 
 
 def build_panel(past: Past, notice: Notice) -> Panel:
-    """Carry every record of ``past`` to the stations of ``notice`` by code, registered counts as witness."""
+    """Bring every record of ``past`` to the stations of ``notice``: by code, and by succession."""
     stations = notice.stations
-    found = [positions(stations.station_id, r.stations.station_id) for r in past.records]
-    linked = np.stack([f >= 0 for f in found], axis=1) if found else np.zeros((len(stations), 0), np.bool_)
-    carried = [_carry(r, f) for r, f in zip(past.records, found, strict=True)]
-    registered = _stack([c[0] for c in carried], len(stations))
-    now = notice.registered[:, None].astype(np.float64)
-    gap = np.abs(registered - now) / np.maximum(1.0, np.maximum(registered, now))
     commune_codes, commune_row = grouped(stations.commune_code)
     department_codes, department_row = grouped(stations.department_code)
-    shape = (len(stations), len(past.records), len(past.blocs))
+    shape = (len(stations), len(past.blocs))
     return Panel(
         stations=stations,
         contests=past.contests,
         blocs=past.blocs,
-        linked=linked,
-        same=linked & (gap <= WITNESS_GAP) & (registered > 0),
-        registered=registered,
-        voters=_stack([c[1] for c in carried], len(stations)),
-        valid=_stack([c[2] for c in carried], len(stations)),
-        votes=np.stack([c[3] for c in carried], axis=1) if carried else np.zeros(shape, np.int32),
-        standing=np.stack([c[4] for c in carried], axis=1) if carried else np.zeros(shape, np.bool_),
-        shares_known=np.stack([c[5] for c in carried], axis=1) if carried else np.zeros(shape[:2], np.bool_),
+        by_code=_stacked([_by_code(r, stations) for r in past.records], shape),
+        followed=_stacked(
+            [_handed_on(link, r) for link, r in zip(lineage(past, notice), past.records, strict=True)], shape
+        ),
+        coarse=_coarse(past, commune_codes),
         communes=_totals(past, commune_codes, "commune_code"),
         departments=_totals(past, department_codes, "department_code"),
         nation=_totals(past, np.array([""]), None),
@@ -98,20 +117,76 @@ def build_panel(past: Past, notice: Notice) -> Panel:
     )
 
 
-def _stack(columns: list[Counts], length: int) -> Counts:
-    return np.stack(columns, axis=1) if columns else np.zeros((length, 0), np.int32)
-
-
-def _carry(record: Record, found: NDArray[np.intp]) -> tuple[Counts, Counts, Counts, Counts, Mask, Mask]:
-    """The record's columns at the target's stations; 0 and False where the code is not found."""
+def _by_code(record: Record, stations: Stations) -> Traced:
+    """One record's columns at stations of equal codes, without the axis of contests."""
+    found = positions(stations.station_id, record.stations.station_id)
     has = found >= 0
 
     def at(counts: Counts) -> Counts:
         return np.where(has, counts[found], 0).astype(np.int32)
 
-    votes = np.where(has[:, None], record.votes[found], 0).astype(np.int32)
-    standing, shares_known = record.standing[found] & has[:, None], record.shares_known[found] & has
-    return at(record.registered), at(record.voters), at(record.valid), votes, standing, shares_known
+    return Traced(
+        confidence=has.astype(np.float64),
+        exact=has,
+        registered=at(record.registered),
+        voters=at(record.voters),
+        valid=at(record.valid),
+        votes=np.where(has[:, None], record.votes[found], 0).astype(np.int32),
+        standing=record.standing[found] & has[:, None],
+        shares_known=record.shares_known[found] & has,
+    )
+
+
+def _coarse(past: Past, codes: Text) -> Coarse:
+    shape = (len(codes), len(past.communes))
+    registered, voters = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for i, record in enumerate(past.communes):
+        at = positions(codes, record.commune_code)
+        registered[:, i] = np.where(at >= 0, record.registered[at], 0)
+        voters[:, i] = np.where(at >= 0, record.voters[at], 0)
+    nation = [r.voters.sum() / max(1, r.registered.sum()) for r in past.communes]
+    return Coarse(tuple(r.contest for r in past.communes), registered, voters, np.array(nation, np.float64))
+
+
+def _stacked(pieces: list[Traced], shape: tuple[int, int]) -> Traced:
+    """The columns of all contests [S × C (× B)]; ``shape`` is [S × B], for where there are none."""
+    if not pieces:
+        flat, deep = (shape[0], 0), (shape[0], 0, shape[1])
+        counts, masks = np.zeros(flat, np.int32), np.zeros(flat, np.bool_)
+        votes, standing = np.zeros(deep, np.int32), np.zeros(deep, np.bool_)
+        return Traced(np.zeros(flat), masks, counts, counts, counts, votes, standing, masks)
+    return Traced(
+        confidence=np.stack([p.confidence for p in pieces], axis=1),
+        exact=np.stack([p.exact for p in pieces], axis=1),
+        registered=np.stack([p.registered for p in pieces], axis=1),
+        voters=np.stack([p.voters for p in pieces], axis=1),
+        valid=np.stack([p.valid for p in pieces], axis=1),
+        votes=np.stack([p.votes for p in pieces], axis=1),
+        standing=np.stack([p.standing for p in pieces], axis=1),
+        shares_known=np.stack([p.shares_known for p in pieces], axis=1),
+    )
+
+
+def _handed_on(link: Link, record: Record) -> Traced:
+    """One record's columns at the notice's stations, without the axis of contests."""
+
+    def at(counts: Counts) -> Counts:
+        return np.asarray(np.rint(link.weight @ counts.astype(np.float64)), dtype=np.int32)
+
+    registered = record.registered.astype(np.float64)
+    carried = np.maximum(1e-9, link.weight @ registered)
+    comes_from = link.weight.astype(np.bool_).astype(np.float64)
+    unknown = comes_from @ (~record.shares_known).astype(np.float64)
+    return Traced(
+        confidence=np.clip((link.sure @ registered) / carried, 0.0, 1.0),
+        exact=(link.exact @ registered) >= 0.999 * carried,
+        registered=at(record.registered),
+        voters=at(record.voters),
+        valid=at(record.valid),
+        votes=at(record.votes),
+        standing=comes_from @ record.standing.astype(np.float64) > 0,
+        shares_known=(unknown == 0) & (comes_from.sum(axis=1) > 0),
+    )
 
 
 def _totals(past: Past, codes: Text, level: str | None) -> Totals:

@@ -58,7 +58,10 @@ def scores_table(blocs: tuple[str, ...]) -> Table:
         _number("expected_voters", "count", "turnout_pred times registered"),
         *(column for bloc in blocs for column in _bloc_columns(bloc)),
         _text("reference_contest", "contest that swings are counted from", nullable=True),
-        _text("history", "exact, commune, department or none: the weakest source of its stations' past"),
+        _text(
+            "history",
+            "exact, repaired (by succession), commune, department or none: the weakest source of its past",
+        ),
         _text("flags", "what to be careful of, separated by spaces; empty if nothing"),
         _text("model_version", "what forecast turnout and shares, and the digest of its training"),
     )
@@ -113,9 +116,27 @@ AGGREGATES = Table(
 )
 
 
+SUCCESSION = Table(
+    "succession.parquet",
+    "pair of stations",
+    (
+        _text("from_contest", "the earlier of two complete rolls that follow on one another"),
+        _text("to_contest", "the later one; the last is the target's"),
+        _text("old_station_id", "a station of the earlier roll; null if none is known", nullable=True),
+        _text("new_station_id", "the station of the later roll that it became, in whole or in part"),
+        _number("weight", "share", "part of the old station's electors in the new one", nullable=True),
+        _text(
+            "method",
+            "exact, aligned, split, merged, whole, doubtful; without a partner commune (its past) or none",
+        ),
+        _number("confidence", "share", "probability of the pair", nullable=True),
+    ),
+)
+
+
 def tables_of(blocs: tuple[str, ...]) -> tuple[Table, ...]:
     """Every table of a release."""
-    return scores_table(blocs), UNITS, AGGREGATES
+    return scores_table(blocs), UNITS, AGGREGATES, SUCCESSION
 
 
 def schema_of(table: Table) -> pa.Schema:

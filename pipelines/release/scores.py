@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
+from isoloir.domain.lineage import Step
 from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
-from isoloir.features.history import EXACT
+from isoloir.features.history import REPAIRED
 from isoloir.models.intervals import ALPHAS, Widths, band
 
 from .columns import BOUNDS
 
 Floats = NDArray[np.float64]
-HISTORY = np.array(["exact", "commune", "department", "none"])
+HISTORY = np.array(["exact", "repaired", "commune", "department", "none"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Published:
     units: Units
     grouping: str
     model_version: str
+    steps: tuple[Step, ...]
 
     @property
     def notice(self) -> Notice:
@@ -77,7 +79,7 @@ def _flags(s: Published, rows: NDArray[np.intp], unit: NDArray[np.intp]) -> NDAr
     around = np.bincount(unit, s.matrix.column("reference_own")[rows] == 0) > 0
     flags = np.where(np.bincount(unit) > 1, "merged ", "").astype(object)
     flags += np.where(stand == 1, "one_bloc_stands ", "") + np.where(around, "swing_from_commune ", "")
-    return np.asarray(flags + np.where(_source(s, rows, unit) > EXACT, "no_own_history ", ""))
+    return np.asarray(flags + np.where(_source(s, rows, unit) > REPAIRED, "no_own_history ", ""))
 
 
 def _new(s: Published, merged: Forecast, then: Floats) -> NDArray[np.object_]:

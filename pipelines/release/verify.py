@@ -14,7 +14,7 @@ from isoloir.domain.errors import ReleaseError
 from isoloir.domain.tables import Column
 from isoloir.pipelines.sources.tables import sha256_of
 
-from .columns import AGGREGATES, UNITS, schema_of, tables_of
+from .columns import AGGREGATES, SUCCESSION, UNITS, schema_of, tables_of
 
 
 def verify(release: Path) -> list[str]:
@@ -41,6 +41,7 @@ def verify(release: Path) -> list[str]:
         f"{len(manifest['files'])} files have the bytes that the manifest states",
         "the columns are those declared, and no others",
         "every station of the roll is in one unit or withheld, and no unit is under the floors",
+        "the succession reaches every station of the roll, and gives no elector twice",
         "shares sum to 1, bounds hold their forecast, and expected voters and votes meet the scenario",
     ]
 
@@ -104,7 +105,23 @@ def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
             (voters * scenario["valid_rate"] < floors["min_valid"] - 1e-9).any()
         ),
     }
-    return [what for what, failed in tests.items() if failed] + _areas(release, table)
+    wrong = [what for what, failed in tests.items() if failed] + _areas(release, table)
+    return wrong + _succession(release, units)
+
+
+def _succession(release: Path, units: pd.DataFrame) -> list[str]:
+    """What is wrong with the pairs: the last step reaches each station of the roll, nobody is given twice."""
+    pairs = pd.read_parquet(release / SUCCESSION.name)
+    if not len(pairs):
+        return ["the succession is empty"]
+    wrong = []
+    given = pairs.groupby(["from_contest", "old_station_id"])["weight"].sum()
+    if (given > 1 + 1e-6).any():
+        wrong.append("an old station gives more than all of its electors")
+    last = pairs.loc[pairs["to_contest"] == pairs["to_contest"].iloc[-1], "new_station_id"]
+    if set(last) != set(units["station_id"]):
+        wrong.append("the last step of the succession is not that to the roll")
+    return wrong
 
 
 def _areas(release: Path, table: pd.DataFrame) -> list[str]:

@@ -16,6 +16,7 @@ from isoloir.pipelines.sources.tables import sha256_of
 from .aggregates import aggregates
 from .columns import schema_of, tables_of
 from .scores import Published, counted, scores, unit_table
+from .succession import succession
 from .verify import verify
 
 
@@ -30,7 +31,8 @@ def write_release(published: Published, manifest: dict[str, object], card: str, 
     with set_in_place(final, "manifest.json") as aside:
         table, blocs = scores(published), published.notice.blocs
         areas = aggregates(published, table)
-        for declared, rows in zip(tables_of(blocs), (table, unit_table(published), areas), strict=True):
+        made = (table, unit_table(published), areas, succession(published.steps))
+        for declared, rows in zip(tables_of(blocs), made, strict=True):
             _write(rows, declared, aside, said)
         write_json(aside / "audit.json", _audit(published, table, manifest))
         write_text(aside / "model_card.md", card)
