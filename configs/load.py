@@ -5,25 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from isoloir.domain.bloc import BlocMap
+from isoloir.domain.bloc import TURNOUT_ONLY
 from isoloir.domain.election import Calendar
 from isoloir.domain.errors import UsageError
 from isoloir.domain.scenario import OfferSpec, ScenarioSpec
 
 from .digest import config_digest
-from .schema import BlocsText, ElectionsText, OfferText, ScenarioText, TerritoryText
+from .offers import at_path, from_path, load_offer, named, offer_beside
+from .schema import BlocsText, ElectionsText, ScenarioText, TerritoryText
 from .settings import ModelConfig, ReleaseConfig
 from .sources import SOURCES, Source
 from .territory import (
     TerritoryConfig,
-    bloc_map_of,
     check_blocs,
     check_elections,
     check_territory,
     contest_of,
+    groupings_of,
     nearest,
 )
-from .text import Layers, M, Problems, parse, read, shown_name, validate
+from .text import Layers, Problems, parse, read, shown_name, validate
 
 __all__ = [
     "ModelConfigs",
@@ -60,13 +61,15 @@ def load_territory(key: str, overlay: Path | None = None) -> TerritoryConfig:
 def _assembled(key: str, layers: Layers, problems: Problems) -> TerritoryConfig | None:
     root = f"territories/{key}"
     territory = read(layers, f"{root}/territory.yaml", TerritoryText, problems)
-    elections = read(layers, f"{root}/elections.yaml", ElectionsText, problems)
+    calendar = _calendar_path(layers, root, territory, problems)
+    elections = read(layers, calendar, ElectionsText, problems)
     source = _source(layers, f"{root}/sources.yaml", problems)
     blocs = _groupings(layers, root, elections, problems)
     if territory is not None:
-        check_territory(territory, blocs, shown_name(layers, f"{root}/territory.yaml"), problems)
+        shown = shown_name(layers, f"{root}/territory.yaml")
+        check_territory(territory, blocs, source, shown, problems)
     if elections is not None:
-        check_elections(elections, shown_name(layers, f"{root}/elections.yaml"), problems)
+        check_elections(elections, shown_name(layers, calendar), problems)
     if territory is None or elections is None or source is None or problems.lines:
         return None
     after = territory.results_after_days
@@ -76,13 +79,24 @@ def _assembled(key: str, layers: Layers, problems: Problems) -> TerritoryConfig 
         name=territory.name,
         calendar=Calendar(key, tuple(contest_of(key, name, c, after) for name, c in said.items())),
         unchecked=tuple(name for name, contest in said.items() if not contest.checked),
-        default_grouping=territory.default_grouping,
-        groupings={stem: bloc_map_of(text) for stem, text in blocs.items()},
+        default_grouping=territory.default_grouping or TURNOUT_ONLY.grouping,
+        groupings=groupings_of(source, blocs),
         label_kind={name: contest.labels for name, contest in said.items()},
         not_scored=territory.not_scored,
         source=source,
         layers=layers,
     )
+
+
+def _calendar_path(layers: Layers, root: str, said: TerritoryText | None, problems: Problems) -> str:
+    """Where the contests stand: in the territory's own folder, or in that of another one."""
+    own = f"{root}/elections.yaml"
+    if said is None or said.elections_of is None:
+        return own
+    if layers.find(own) is not None:
+        shown = shown_name(layers, f"{root}/territory.yaml")
+        problems.add(shown, "elections_of", f"beside {shown_name(layers, own)}: only one of them")
+    return f"territories/{said.elections_of}/elections.yaml"
 
 
 def _groupings(
@@ -112,38 +126,6 @@ def _source(layers: Layers, path: str, problems: Problems) -> Source | None:
     return validate(form, said, found[1], problems)
 
 
-def _at_path(name: str | Path) -> Path | None:
-    """The path itself if it leads to a YAML file; None for what must be a name."""
-    path = Path(name)
-    return path if path.suffix == ".yaml" and path.is_file() else None
-
-
-def _named(
-    config: TerritoryConfig, folder: str, name: str, form: type[M], problems: Problems
-) -> tuple[M, str]:
-    """What the file called ``name`` in the territory's ``folder`` says, and the name to show for it."""
-    stem = name.removesuffix(".yaml")
-    known = config.layers.stems(f"territories/{config.key}/{folder}")
-    if stem not in known:
-        what = f"{config.key} has no {folder.removesuffix('s')} called {name!r}"
-        raise UsageError(what, remedy=f"{nearest(name, known)}; or give the path of a .yaml file")
-    path = f"territories/{config.key}/{folder}/{stem}.yaml"
-    text = read(config.layers, path, form, problems)
-    problems.raise_if_any()
-    assert text is not None
-    return text, shown_name(config.layers, path)
-
-
-def _from_path(path: Path, form: type[M], problems: Problems) -> tuple[M, str]:
-    """What the file at ``path`` says, and the name to show for it."""
-    said = parse(path, str(path), problems)
-    problems.raise_if_any()
-    text = validate(form, said, str(path), problems)
-    problems.raise_if_any()
-    assert text is not None
-    return text, str(path)
-
-
 def scenario_names(config: TerritoryConfig) -> list[str]:
     """Names of the territory's scenarios, sorted."""
     return config.layers.stems(f"territories/{config.key}/scenarios")
@@ -154,16 +136,17 @@ def load_scenario(config: TerritoryConfig, name_or_path: str | Path) -> Scenario
 
     Its offer file is looked for beside it, if it was given by path, then among the territory's offers.
     """
-    problems, path = Problems(), _at_path(name_or_path)
+    problems, path = Problems(), at_path(name_or_path)
     if path is not None:
-        said, shown = _from_path(path, ScenarioText, problems)
+        said, shown = from_path(path, ScenarioText, problems)
     else:
-        said, shown = _named(config, "scenarios", str(name_or_path), ScenarioText, problems)
+        said, shown = named(config, "scenarios", str(name_or_path), ScenarioText, problems)
     _check_scenario(config, said, shown, problems)
     problems.raise_if_any()
     if said.offer_file is not None:
         beside = path.parent / said.offer_file if path is not None else None
-        _check_offered(config, said, _offer_of(config, said, beside), shown, problems)
+        offer = offer_beside(config, said.offer_file, said.target, said.grouping, beside)
+        _check_offered(config, said, offer, shown, problems)
     blocs = config.grouping(said.grouping).blocs
     values = said.model_dump()
     values["shares"] = tuple((bloc, said.shares[bloc]) for bloc in blocs if bloc in said.shares)
@@ -182,16 +165,6 @@ def _check_scenario(config: TerritoryConfig, said: ScenarioText, shown: str, pro
             problems.add(shown, f"shares.{bloc}", f"is no bloc of {said.grouping}: {', '.join(blocs)}")
 
 
-def _offer_of(config: TerritoryConfig, said: ScenarioText, beside: Path | None) -> OfferSpec:
-    # Never from the working directory: what a scenario means must not depend on where one stands.
-    problems, grouping = Problems(), config.grouping(said.grouping)
-    if beside is not None and beside.is_file():
-        text, shown = _from_path(beside, OfferText, problems)
-    else:
-        text, shown = _named(config, "offers", said.offer_file or "", OfferText, problems)
-    return _offer(config, text, said.target, grouping, shown, problems)
-
-
 def _check_offered(
     config: TerritoryConfig, said: ScenarioText, offer: OfferSpec, shown: str, problems: Problems
 ) -> None:
@@ -202,37 +175,6 @@ def _check_offered(
         if share > 0 and bloc not in stand:
             problems.add(shown, f"shares.{bloc}", f"above 0, and {said.offer_file} has nobody of that bloc")
     problems.raise_if_any()
-
-
-def load_offer(
-    config: TerritoryConfig, name_or_path: str | Path, target: str, grouping: str | None = None
-) -> OfferSpec:
-    """Who stands in ``target``; UsageError if there is no such file, ConfigError with all it contradicts.
-
-    Each label must have a bloc in ``grouping`` (None: the territory's default).
-    """
-    problems, path = Problems(), _at_path(name_or_path)
-    if path is not None:
-        said, shown = _from_path(path, OfferText, problems)
-    else:
-        said, shown = _named(config, "offers", str(name_or_path), OfferText, problems)
-    return _offer(config, said, target, config.grouping(grouping), shown, problems)
-
-
-def _offer(
-    config: TerritoryConfig, said: OfferText, target: str, grouping: BlocMap, shown: str, problems: Problems
-) -> OfferSpec:
-    if said.target != target:
-        problems.add(shown, "target", f"is {said.target}, and the offer of {target} is wanted")
-    elif target not in config.calendar:
-        problems.add(shown, "target", f"{target} is no contest of {config.key}")
-    else:
-        for number, row in enumerate(said.rows):
-            if grouping.code_of(config.calendar[target], row.label) is None:
-                what = f"{row.label} has no bloc in grouping {grouping.grouping!r}"
-                problems.add(shown, f"rows.{number}.label", what)
-    problems.raise_if_any()
-    return OfferSpec(target, tuple(row.label for row in said.rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from .load import (
     load_territory,
     scenario_names,
 )
+from .national import load_national
 from .schema import LabelKind, OfferText
 from .territory import TerritoryConfig
 from .text import Problems, read, walk
@@ -35,13 +36,18 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class TerritoryCheck:
-    """One territory: its contests, what is unchecked in them, what its groupings know, and what is wrong."""
+    """One territory: its contests, what is unchecked in them, what its groupings know, and what is wrong.
+
+    ``figures``: national ones, of past votes, of which ``unchecked_figures`` were not found in their source.
+    """
 
     key: str
     contests: int
     unchecked: tuple[str, ...]
     coverage: tuple[Coverage, ...]
     scenarios: tuple[str, ...]
+    figures: int
+    unchecked_figures: int
     problems: tuple[str, ...]
 
 
@@ -71,6 +77,9 @@ class CheckReport:
                 served = [f"{c.contest} ({c.labels})" for c in known if c.labels]
                 shown.append(f"  {grouping}: rules for {len(served)} of {len(known)}: {', '.join(served)}")
             shown.append(f"  scenarios: {', '.join(territory.scenarios) or 'none'}")
+            if territory.figures:
+                unchecked = f"{territory.unchecked_figures} unchecked"
+                shown.append(f"  national figures: {territory.figures}, {unchecked}")
             shown += [f"  problem: {problem}" for problem in territory.problems]
         return shown + [f"problem: {problem}" for problem in self.problems]
 
@@ -91,7 +100,7 @@ def _checked(key: str, overlay: Path | None) -> TerritoryCheck:
     try:
         config = load_territory(key, overlay)
     except IsoloirError as error:
-        return TerritoryCheck(key, 0, (), (), (), tuple(error.lines()))
+        return TerritoryCheck(key, 0, (), (), (), 0, 0, tuple(error.lines()))
     names = scenario_names(config)
     wrong: list[str] = []
     for name in names:
@@ -100,13 +109,28 @@ def _checked(key: str, overlay: Path | None) -> TerritoryCheck:
         except IsoloirError as error:
             wrong += error.lines()
     wrong += _wrong_offers(config)
+    try:
+        figures = load_national(config)
+    except IsoloirError as error:
+        figures = ()
+        wrong += error.lines()
     contests = tuple(config.calendar)
     coverage = tuple(
         Coverage(name, contest.key, _known(grouping, contest, config.label_kind[contest.key]))
         for name, grouping in config.groupings.items()
+        if grouping.blocs
         for contest in contests
     )
-    return TerritoryCheck(key, len(contests), config.unchecked, coverage, tuple(names), tuple(wrong))
+    return TerritoryCheck(
+        key=key,
+        contests=len(contests),
+        unchecked=config.unchecked,
+        coverage=coverage,
+        scenarios=tuple(names),
+        figures=len(figures),
+        unchecked_figures=sum(not one.checked for one in figures),
+        problems=tuple(wrong),
+    )
 
 
 def _wrong_offers(config: TerritoryConfig) -> list[str]:

@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from isoloir.domain.bloc import LABEL_CODE
 
+AREA = r"^(?:country|(?:department|constituency):[0-9A-Za-z._-]+)$"
+"""An area of an offer, as its file names it."""
+
 LabelKind = Literal["nuance", "panel", "list", "party"]
 """What the labels of a contest are: official codes, positions on the panels, names of lists, party keys."""
 
@@ -57,12 +60,15 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 class TerritoryText(Text):
     """``territory.yaml``: the territory's name and what holds for all its contests.
 
+    ``default_grouping``: left out where the publisher states no labels, so that there are no blocs.
+    ``elections_of``: another territory, whose ``elections.yaml`` is this one's too.
     ``results_after_days``: days from a vote until its results are public, unless a contest says otherwise.
     ``not_scored``: ids of stations that count in totals and are no place to score.
     """
 
     name: NonEmpty
-    default_grouping: Name
+    default_grouping: Name | None = None
+    elections_of: Name | None = None
     results_after_days: int = Field(default=5, ge=1, le=365)
     not_scored: tuple[NonEmpty, ...] = ()
 
@@ -181,23 +187,58 @@ class ScenarioText(Text):
 
 
 class OfferRow(Text):
-    """One label that stands, in the whole country (the only area so far)."""
+    """One label that stands in an area: the country, ``department:34`` or ``constituency:3401``."""
 
     label: LabelCode
-    area: Literal["country"] = "country"
+    area: Annotated[str, Field(pattern=AREA)] = "country"
+
+
+class HeirsText(Text):
+    """Who inherits the votes of an earlier ``label``, for this target only: a stated assumption.
+
+    ``contests``: the earlier rounds that it is said of. ``heirs``: labels of this offer, or blocs, with
+    weights that sum to 1. What no entry speaks of stays with the bloc that the grouping puts it in.
+    """
+
+    assumption: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    contests: tuple[ContestKey, ...] = Field(min_length=1)
+    label: NonEmpty
+    heirs: dict[NonEmpty, Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
+    source: NonEmpty
+
+    @model_validator(mode="after")
+    def _weights_sum(self) -> HeirsText:
+        total = sum(self.heirs.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"heirs: weights sum to {total:.6f}, not to 1")
+        return self
 
 
 class OfferText(Text):
-    """``offers/<name>.yaml``: who stands in ``target``."""
+    """``offers/<name>.yaml``: who stands in ``target``, and where.
+
+    ``table``: a CSV file beside it with further rows (label,area_level,area), for many constituencies.
+    """
 
     target: ContestKey
     about: NonEmpty
-    rows: tuple[OfferRow, ...] = Field(min_length=1)
+    rows: tuple[OfferRow, ...] = ()
+    table: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.csv$")] | None = None
+    heirs_of: tuple[HeirsText, ...] = ()
 
     @model_validator(mode="after")
     def _each_once(self) -> OfferText:
-        labels = [row.label for row in self.rows]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        if twice:
-            raise ValueError(f"rows: stand twice: {', '.join(twice)}")
+        if not self.rows and self.table is None:
+            raise ValueError("names nobody: give rows or a table")
+        _refuse_twice("rows", [f"{row.label} in {row.area}" for row in self.rows])
+        # Not shown: what is no code may be a person's name.
+        said = [(one.label, key) for one in self.heirs_of for key in one.contests]
+        if len(set(said)) < len(said):
+            raise ValueError("heirs_of: speaks twice of one label of one contest")
         return self
+
+
+def _refuse_twice(where: str, said: list[str]) -> None:
+    twice = sorted({one for one in said if said.count(one) > 1})
+    if twice:
+        raise ValueError(f"{where}: stand twice: {', '.join(twice[:5])}")

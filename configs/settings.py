@@ -37,6 +37,7 @@ class ModelConfig(Text):
     """A learned model: its features by name, LightGBM's parameters, and the grid of shrinkage.
 
     ``context``: features of which a row of one bloc takes the columns of all blocs.
+    ``census``: features of context that a second model has beside these.
     ``shrink_grid``: candidates for the part of the trees' correction that is kept, from 0 (the anchor alone).
     ``rows_per_contest``: stations of a contest that are learned from, at most.
     """
@@ -45,6 +46,7 @@ class ModelConfig(Text):
     about: NonEmpty
     features: tuple[Name, ...] = Field(min_length=1)
     context: tuple[Name, ...] = ()
+    census: tuple[Name, ...] = ()
     lightgbm: LightGBMText
     shrink_grid: tuple[Share, ...] = Field(min_length=1)
     rows_per_contest: int = Field(ge=100)

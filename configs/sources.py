@@ -160,7 +160,24 @@ class TidySource(_Source):
         return self
 
 
-Source = DatagouvSource | TidySource
+class CommunesSource(_Source):
+    """``sources.yaml`` for turnout by commune: communes are taken for stations; there are no blocs."""
 
-SOURCES: dict[str, type[DatagouvSource] | type[TidySource]] = {"datagouv": DatagouvSource, "tidy": TidySource}
+    publisher: Literal["communes"]
+    results: SourceFile
+
+    @model_validator(mode="after")
+    def _is_the_only_source(self) -> CommunesSource:
+        if self.ministry is not None or self.communes is not None:
+            raise ValueError("ministry, communes: can't be added, as communes are taken for stations here")
+        return self
+
+
+Source = DatagouvSource | TidySource | CommunesSource
+
+SOURCES: dict[str, type[DatagouvSource] | type[TidySource] | type[CommunesSource]] = {
+    "datagouv": DatagouvSource,
+    "tidy": TidySource,
+    "communes": CommunesSource,
+}
 """The form of ``sources.yaml`` by its ``publisher``."""

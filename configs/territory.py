@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations
 
-from isoloir.domain.bloc import EVERYTHING, BlocMap, BlocRule, Scope
+from isoloir.domain.bloc import EVERYTHING, TURNOUT_ONLY, BlocMap, BlocRule, Scope
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import UsageError
 
 from .schema import BlocsText, ContestText, ElectionsText, LabelKind, RuleText, ScopeText, TerritoryText
-from .sources import Source
+from .sources import CommunesSource, Source
 from .text import Layers, Problems
 
 
@@ -34,6 +34,11 @@ class TerritoryConfig:
     not_scored: tuple[str, ...]
     source: Source
     layers: Layers = field(repr=False, compare=False)
+
+    @property
+    def turnout_only(self) -> bool:
+        """Whether its results state no labels, so that it has no blocs and no shares."""
+        return isinstance(self.source, CommunesSource)
 
     def grouping(self, name: str | None = None) -> BlocMap:
         """The grouping called ``name`` (None: the default); UsageError with the nearest names if none is."""
@@ -104,9 +109,24 @@ def _rule_of(said: RuleText) -> BlocRule:
     )
 
 
-def check_territory(said: TerritoryText, blocs: dict[str, BlocsText], shown: str, problems: Problems) -> None:
-    """Keep what ``territory.yaml`` says that its groupings contradict."""
-    if said.default_grouping not in blocs:
+def groupings_of(source: Source, blocs: dict[str, BlocsText]) -> dict[str, BlocMap]:
+    """The groupings by name: the one without blocs where the publisher states no labels."""
+    if isinstance(source, CommunesSource):
+        return {TURNOUT_ONLY.grouping: TURNOUT_ONLY}
+    return {stem: bloc_map_of(text) for stem, text in blocs.items()}
+
+
+def check_territory(
+    said: TerritoryText, blocs: dict[str, BlocsText], source: Source | None, shown: str, problems: Problems
+) -> None:
+    """Keep what ``territory.yaml`` says that its groupings or its source contradict."""
+    if isinstance(source, CommunesSource):
+        if said.default_grouping is not None or blocs:
+            what = f"the publisher {source.publisher} states no labels: leave it out, and blocs/ with it"
+            problems.add(shown, "default_grouping", what)
+    elif said.default_grouping is None:
+        problems.add(shown, "default_grouping", "Field required")
+    elif said.default_grouping not in blocs:
         problems.add(shown, "default_grouping", f"no file blocs/{said.default_grouping}.yaml")
 
 

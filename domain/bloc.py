@@ -124,6 +124,10 @@ class BlocMap:
         return np.array(found, dtype=np.int8)
 
 
+TURNOUT_ONLY = BlocMap("turnout", 1, (), (), Scope(since=date.max))
+"""The grouping of a territory whose results state no labels: no blocs, and it speaks of no contest."""
+
+
 def unspoken(blocs: BlocMap, contests: Iterable[Contest]) -> tuple[str, ...]:
     """Keys of the ``contests`` that the grouping does not speak of: turnout holds, shares are missing."""
     return tuple(contest.key for contest in contests if not blocs.speaks_of(contest))

@@ -75,6 +75,11 @@ class Context:
         """Every table."""
         return (*self.facts, *self.belongings, *self.movements)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of every table."""
+        return tuple(one.name for one in self.all())
+
     def before(self, cut: AsOf) -> Context:
         """What was public before ``cut``; the rest is not in it."""
         return Context(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .election import AsOf, Contest
 from .errors import LeakageError, MissingInputError
 from .facts import NOTHING, Context
-from .station import Stations
+from .station import Stations, Text
 
 Counts = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -39,6 +39,18 @@ class Record:
     votes: Counts
     standing: Mask
     shares_known: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class CommuneRecord:
+    """The turnout of one contest, known by commune only: ``registered, voters`` [N], communes in order."""
+
+    contest: Contest
+    known_on: date
+    commune_code: Text
+    department_code: Text
+    registered: Counts
+    voters: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +97,22 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The records, in order of day, and the context that were public at ``as_of``; nothing later is in it."""
+    """The records, in order of day, and the context that were public at ``as_of``; nothing later is in it.
+
+    ``communes``: contests of which no station is known. ``follow``: whether stations are followed through
+    renumberings (see :mod:`.lineage`), or a station is the code found again with as many electors.
+    """
 
     as_of: AsOf
     blocs: tuple[str, ...]
     records: tuple[Record, ...]
+    communes: tuple[CommuneRecord, ...] = ()
     context: Context = NOTHING
+    follow: bool = True
 
     def __post_init__(self) -> None:
-        late = [r.contest.key for r in self.records if not self.as_of.sees(r.known_on)]
+        held: tuple[Record | CommuneRecord, ...] = (*self.records, *self.communes)
+        late = [r.contest.key for r in held if not self.as_of.sees(r.known_on)]
         late += [one.name for one in self.context.all() if not self.as_of.sees(one.known_on)]
         if late:
             raise LeakageError(f"{', '.join(late)} was not public before {self.as_of.day}")
@@ -105,22 +124,32 @@ class Past:
 
     def without(self, key: str) -> Past:
         """The same past, had the contest ``key`` not been held."""
-        return replace(self, records=tuple(r for r in self.records if r.contest.key != key))
+        return replace(
+            self,
+            records=tuple(r for r in self.records if r.contest.key != key),
+            communes=tuple(r for r in self.communes if r.contest.key != key),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """All records of a territory under one grouping into ``blocs``, and all context."""
+    """All records of a territory under one grouping into ``blocs``; those by commune; and all context.
+
+    ``follow`` as in :class:`Past`. Without ``offers`` nobody knows who stands where.
+    """
 
     blocs: tuple[str, ...]
     records: tuple[Record, ...]
+    communes: tuple[CommuneRecord, ...] = ()
     context: Context = NOTHING
+    follow: bool = True
+    offers: bool = True
 
     def as_of(self, cut: AsOf) -> Past:
         """What was public before ``cut``, and nothing else."""
-        seen = [r for r in self.records if cut.sees(r.known_on)]
-        seen.sort(key=lambda r: (r.contest.held_on, r.contest.key))
-        return Past(cut, self.blocs, tuple(seen), self.context.before(cut))
+        seen = sorted((r for r in self.records if cut.sees(r.known_on)), key=_day)
+        communes = sorted((r for r in self.communes if cut.sees(r.known_on)), key=_day)
+        return Past(cut, self.blocs, tuple(seen), tuple(communes), self.context.before(cut), self.follow)
 
     def notice(self, contest: Contest) -> Notice | None:
         """The notice of a past contest, read from the codes, registered and labels of its own rows.
@@ -132,7 +161,7 @@ class Ledger:
         if record is None:
             return None
         standing, source = record.standing, contest.key
-        if not contest.offer_published:
+        if not contest.offer_published or not self.offers:
             standing, source = np.ones_like(standing), "not published"
         return Notice(contest, self.blocs, record.stations, record.registered, standing, contest.key, source)
 
@@ -157,3 +186,7 @@ class Ledger:
 
     def _record(self, contest: Contest) -> Record | None:
         return next((r for r in self.records if r.contest.key == contest.key), None)
+
+
+def _day(record: Record | CommuneRecord) -> tuple[date, str]:
+    return record.contest.held_on, record.contest.key

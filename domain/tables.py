@@ -14,7 +14,7 @@ from .errors import PrivacyError
 DType = Literal["text", "count", "number", "flag"]
 """Text, a 32-bit whole number, a 64-bit float, or true and false. Declared, never inferred."""
 
-GRAINS = ("station", "unit", "area", "contest", "contest × model")
+GRAINS = ("station", "pair of stations", "unit", "area", "contest", "contest × model")
 """All that a row may stand for. Nothing here is finer than a polling station."""
 
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from isoloir.domain.facts import Context
 from isoloir.domain.forecast import FeatureMatrix, National
 from isoloir.domain.ledger import Notice, Past
 
-from . import contest, offer, prior, rules, swing, territory, turnout
-from .catalogue import CATALOGUE, Feature
+from . import census, contest, nested, offer, prior, rules, swing, territory, turnout
+from .catalogue import CATALOGUE, CONTEXTUAL, Feature
 from .history import national_shares, national_turnout
-from .view import View, look
+from .view import Place, View, look
 
-THEMES = (contest, offer, prior, rules, swing, territory, turnout)
+THEMES = (contest, nested, offer, prior, rules, swing, territory, turnout)
 """The modules whose features make the catalogue."""
+
+CONTEXT_THEMES = (census,)
+"""The modules whose features look at context alone."""
 
 
 def build(
     past: Past,
     notice: Notice,
     reference_key: str | None,
-    features: tuple[Feature, ...] = (),
+    features: tuple[Feature[View], ...] = (),
 ) -> FeatureMatrix:
-    """One row per station of the notice, one column per feature (none named: the whole catalogue).
+    """One row per station of the notice, one column per feature (none named: all of both catalogues).
 
     The past must hold at least one contest. ``reference_key``: the contest that swings are counted from.
     """
@@ -31,12 +37,27 @@ def build(
     names = tuple(c.name for f in wanted for c in f.columns(notice.blocs))
     parts = [f.make(view).reshape(len(notice.stations), -1) for f in wanted]
     values = np.concatenate(parts, axis=1).astype(np.float64)
-    return FeatureMatrix(notice, names, values, national_of(view), tuple(c.key for c in view.panel.contests))
+    known = tuple(c.key for c in view.panel.contests)
+    matrix = FeatureMatrix(notice, names, values, national_of(view), known)
+    return matrix if features else with_context(matrix, past.context)
+
+
+def with_context(matrix: FeatureMatrix, context: Context) -> FeatureMatrix:
+    """The matrix with the features of ``context`` in place of those that it has, if any.
+
+    A model trained for a target may use what was public before the target, though it was not before each of
+    the contests that it learns from: the training happens then.
+    """
+    own = [i for i, name in enumerate(matrix.names) if name not in CONTEXTUAL]
+    place = Place(matrix.notice, context)
+    parts = [f.make(place)[:, None] for f in CONTEXTUAL.values()]
+    values = np.concatenate([matrix.values[:, own], *parts], axis=1)
+    return replace(matrix, names=(*(matrix.names[i] for i in own), *CONTEXTUAL), values=values)
 
 
 def is_per_bloc(feature: str) -> bool:
     """Whether the feature of that name has a column per bloc; KeyError if there is none."""
-    return CATALOGUE[feature].per_bloc
+    return feature not in CONTEXTUAL and CATALOGUE[feature].per_bloc
 
 
 def national_of(view: View) -> National:

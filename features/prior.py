@@ -29,6 +29,7 @@ from .rules import (
 from .view import View
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,17 @@ def weights(kernel: Kernel, past: tuple[Contest, ...], target: Contest) -> Float
     return np.asarray(np.linalg.solve(inside, covariance(kernel, past, (target,)))[:, 0])
 
 
+def weights_where(kernel: Kernel, past: tuple[Contest, ...], target: Contest, known: Mask) -> Floats:
+    """The weights [N × C] in the prior of ``target`` given only the contests that are ``known`` [N × C]."""
+    patterns, pattern = np.unique(known, axis=0, return_inverse=True)
+    out = np.zeros(patterns.shape)
+    for row, of_it in zip(out, patterns, strict=True):
+        seen = np.flatnonzero(of_it)
+        if len(seen):
+            row[seen] = weights(kernel, tuple(past[i] for i in seen), target)
+    return np.asarray(out[pattern.reshape(-1)])
+
+
 def weighted_turnout(kernel: Kernel, deviation: Floats, past: tuple[Contest, ...], target: Contest) -> Floats:
     """The prior of the turnout deviation [S], given the past deviations [S × C]."""
     return np.asarray(deviation @ weights(kernel, past, target))
@@ -90,13 +102,13 @@ def weighted_shares(kernel: Kernel, score: Floats, past: tuple[Contest, ...], ta
 @feature("logit")
 def turnout_prior(view: View) -> Floats:
     """The prior's deviation of turnout: the kriging mean of past deviations."""
-    return weighted_turnout(TURNOUT_KERNEL, view.witnessed.turnout, view.panel.contests, view.notice.contest)
+    return weighted_turnout(TURNOUT_KERNEL, view.followed.turnout, view.panel.contests, view.notice.contest)
 
 
 @feature("log", per_bloc=True)
 def share_prior(view: View) -> Floats:
     """The prior's log of the bloc's share over the nation's: the kriging mean of past ones."""
-    return weighted_shares(SHARES_KERNEL, view.witnessed.shares, view.panel.contests, view.notice.contest)
+    return weighted_shares(SHARES_KERNEL, view.followed.shares, view.panel.contests, view.notice.contest)
 
 
 @feature("logit")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from isoloir.domain.ledger import Mask
 from isoloir.domain.panel import Totals
+from isoloir.domain.succession import SURE
 
 from .catalogue import feature
 from .history import share_index
@@ -30,13 +31,13 @@ def share_lag1(view: View) -> Floats:
 @feature("log", per_bloc=True)
 def share_kind_mean(view: View) -> Floats:
     """Mean over earlier contests of the same kind where it stood; missing where there are none."""
-    return _mean(view.witnessed.shares[:, [c.kind == view.notice.contest.kind for c in view.panel.contests]])
+    return _mean(view.followed.shares[:, [c.kind == view.notice.contest.kind for c in view.panel.contests]])
 
 
 @feature("log", low=0, per_bloc=True)
 def share_spread(view: View) -> Floats:
     """Standard deviation over the earlier contests where it stood; missing where there are none."""
-    shares = view.witnessed.shares
+    shares = view.followed.shares
     mean = _mean(shares)
     return np.asarray(np.sqrt(_mean((shares - mean[:, None]) ** 2)))
 
@@ -59,7 +60,7 @@ def swing_last(view: View) -> Floats:
 
     Each from the station where its past is known, else from its commune: the two may differ in that.
     """
-    shares = view.witnessed.shares
+    shares = view.followed.shares
     return np.asarray(shares[:, -1] - shares[:, view.reference])
 
 
@@ -71,16 +72,16 @@ FEWEST_VOTES = 30
 def reference_share(view: View) -> Floats:
     """The bloc's share at the reference contest; missing where it did not stand in it or does not stand now.
 
-    From the station's own counts where its code and its registered electors agree, else from its commune's;
+    From the station's own counts where it is rather the same station than not, else from its commune's;
     missing where these are fewer than :data:`FEWEST_VOTES`.
     """
     at, panel = view.reference, view.panel
-    own = _own_reference(view)[:, None]
+    own, traced = _own_reference(view)[:, None], panel.followed
     votes = panel.communes.votes[panel.commune_row, at]
     valid = panel.communes.valid_where[panel.commune_row, at]
-    here = panel.votes[:, at] / np.maximum(1, panel.valid[:, at])[:, None]
+    here = traced.votes[:, at] / np.maximum(1, traced.valid[:, at])[:, None]
     share = np.where(own, here, votes / np.maximum(1, valid))
-    stood = np.where(own, panel.standing[:, at], valid >= FEWEST_VOTES) & view.notice.standing
+    stood = np.where(own, traced.standing[:, at], valid >= FEWEST_VOTES) & view.notice.standing
     return np.where(stood, share, np.nan)
 
 
@@ -91,15 +92,15 @@ def reference_own(view: View) -> Floats:
 
 
 def _own_reference(view: View) -> Mask:
-    at, panel = view.reference, view.panel
-    enough: Mask = panel.valid[:, at] >= FEWEST_VOTES
-    return np.asarray(panel.same[:, at] & panel.shares_known[:, at] & enough)
+    at, traced = view.reference, view.panel.followed
+    enough: Mask = (traced.valid[:, at] >= FEWEST_VOTES) & (traced.confidence[:, at] >= SURE)
+    return np.asarray(traced.shares_known[:, at] & enough)
 
 
 def _lag(view: View, contest: int) -> Floats:
     if contest < 0:
         return np.full(view.notice.standing.shape, np.nan)
-    return view.witnessed.shares[:, contest]
+    return view.followed.shares[:, contest]
 
 
 def _mean(shares: Floats) -> Floats:

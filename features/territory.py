@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalogue import feature
-from .history import COMMUNE, DEPARTMENT, EXACT, NONE
+from .history import COMMUNE, DEPARTMENT, EXACT, NONE, REPAIRED
 from .view import View
 
 Floats = NDArray[np.float64]
@@ -21,10 +21,9 @@ def registered_log(view: View) -> Floats:
 @feature("log")
 def registered_growth(view: View) -> Floats:
     """Log of the electors now over those at the last contest that has the station; missing if none has."""
-    panel = view.panel
-    has = panel.linked & (panel.registered > 0)
-    last = panel.registered.shape[1] - 1 - np.argmax(has[:, ::-1], axis=1)
-    then = panel.registered[np.arange(len(last)), last]
+    has, registered = view.panel.by_code.known, view.panel.by_code.registered
+    last = registered.shape[1] - 1 - np.argmax(has[:, ::-1], axis=1)
+    then = registered[np.arange(len(last)), last]
     growth = np.log(np.maximum(1, view.notice.registered)) - np.log(np.maximum(1, then))
     return np.where(has.any(axis=1), growth, np.nan)
 
@@ -41,19 +40,22 @@ def commune_stations(view: View) -> Floats:
     return _commune_sum(view, np.ones(len(view.notice.stations), np.int32))
 
 
-@feature("code", low=0, high=3)
+@feature("code", low=0, high=4)
 def history_source(view: View) -> Floats:
-    """Best source of the station's past: 0 its own, 1 its commune's, 2 its department's, 3 none."""
+    """Best source of the station's past: 0 its code, 1 other codes, 2 commune, 3 department, 4 none."""
     in_commune = (view.panel.communes.registered[view.panel.commune_row] > 0).any(axis=1)
     in_department = (view.panel.departments.registered[view.panel.department_row] > 0).any(axis=1)
-    known = [view.panel.same.any(axis=1), in_commune, in_department]
-    return np.select(known, [EXACT, COMMUNE, DEPARTMENT], NONE).astype(np.float64)
+    traced = view.panel.followed
+    own = traced.known.any(axis=1)
+    exact = (traced.known & traced.exact).any(axis=1)
+    known = [exact, own, in_commune, in_department]
+    return np.select(known, [EXACT, REPAIRED, COMMUNE, DEPARTMENT], NONE).astype(np.float64)
 
 
 @feature("share", low=0, high=1)
 def history_depth(view: View) -> Floats:
     """Part of the past contests in which the station's own past is known."""
-    return np.asarray(view.panel.same.mean(axis=1))
+    return np.asarray(view.panel.followed.known.mean(axis=1))
 
 
 def _commune_sum(view: View, counts: NDArray[np.int32]) -> Floats:

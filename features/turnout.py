@@ -47,7 +47,7 @@ def turnout_other_mean(view: View) -> Floats:
 @feature("logit", low=0)
 def turnout_spread(view: View) -> Floats:
     """Standard deviation of the past deviations; 0 where there is one."""
-    return np.asarray(view.witnessed.turnout.std(axis=1))
+    return np.asarray(view.followed.turnout.std(axis=1))
 
 
 @feature("logit")
@@ -65,13 +65,13 @@ def turnout_department(view: View) -> Floats:
 def _lag(view: View, contest: int) -> Floats:
     if contest < 0:
         return np.full(len(view.notice.stations), np.nan)
-    return view.witnessed.turnout[:, contest]
+    return view.followed.turnout[:, contest]
 
 
 def _mean(view: View, wanted: list[bool]) -> Floats:
     if not any(wanted):
         return np.full(len(view.notice.stations), np.nan)
-    return np.asarray(view.witnessed.turnout[:, wanted].mean(axis=1))
+    return np.asarray(view.followed.turnout[:, wanted].mean(axis=1))
 
 
 def _area(view: View, totals: Totals) -> Floats:

@@ -13,21 +13,29 @@ from .history import History, build_history
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A notice's stations, and what was public of the areas they lie in: nothing of any result."""
+
+    notice: Notice
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A past carried to the notice's stations.
 
-    ``plain`` joins stations by equal codes, as naive rules do; ``witnessed`` wants the registered electors to
-    agree too. ``reference`` is the panel's column of the contest that swings are counted from, and
-    ``first_round`` that of the first round of the same ballot, or -1. ``context``: what else was public.
+    ``plain`` joins stations by equal codes, as naive rules do; ``followed`` follows them
+    through renumberings, splits and mergers. ``reference`` is the
+    panel's column of the contest that swings are counted from, and ``first_round`` that of the first round of
+    the same ballot, or -1.
     """
 
     notice: Notice
     panel: Panel
     plain: History
-    witnessed: History
+    followed: History
     reference: int
     first_round: int
-    context: Context
 
 
 def look(past: Past, notice: Notice, reference_key: str | None) -> View:
@@ -40,11 +48,10 @@ def look(past: Past, notice: Notice, reference_key: str | None) -> View:
     return View(
         notice=notice,
         panel=panel,
-        plain=build_history(panel, witness=False),
-        witnessed=build_history(panel, witness=True),
+        plain=build_history(panel, panel.by_code),
+        followed=build_history(panel, panel.followed),
         reference=_reference(panel.contests, notice.contest, reference_key),
         first_round=-1 if first is None else panel.position(first),
-        context=past.context,
     )
 
 

@@ -14,7 +14,7 @@ from isoloir.domain.ledger import Outcomes
 from .protocol import StationModel, TrainingSet
 from .reconcile import combined
 from .scorecard import turnout_error_pp, votes_misallocated
-from .selection import Champion, Judgement, choose, known_before
+from .selection import CENSUS, TREES, Champion, Judgement, choose, known_before
 
 SLACK = 0.005
 """Miss of a national share, in a backtest only, that is taken where the forecast turnout can't reach it."""
@@ -72,7 +72,11 @@ def forecast_all(
 
 
 def judged(cut: AsOf, matrix: FeatureMatrix, outcomes: Outcomes, given: Mapping[str, Forecast]) -> Fold:
-    """The fold of a past target whose forecasts are ``given``."""
+    """The fold of a past target whose forecasts are ``given``.
+
+    Where no census was public, the trees that use it are those that do not.
+    """
+    given = {**given, **{n + CENSUS: given[n] for n in TREES if n in given and n + CENSUS not in given}}
     errors = Judgement(
         outcomes.contest,
         {name: turnout_error_pp(f, outcomes) for name, f in given.items()},

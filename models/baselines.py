@@ -31,10 +31,10 @@ class Basis:
     shares: Floats
 
 
-def basis_of(matrix: FeatureMatrix, carried: tuple[str, ...]) -> Basis:
+def basis_of(matrix: FeatureMatrix, carried: tuple[str, ...], of_shares: tuple[str, ...] = ()) -> Basis:
     """The plain mean of the deviations ``carried``: equal weights (Bates and Granger 1969)."""
     turnout = np.mean([matrix.column(f"turnout_{name}") for name in carried], axis=0)
-    shares = np.mean([matrix.per_bloc(f"share_{name}") for name in carried], axis=0)
+    shares = np.mean([matrix.per_bloc(f"share_{name}") for name in of_shares or carried], axis=0)
     return Basis(np.asarray(turnout), np.asarray(shares))
 
 
@@ -113,11 +113,15 @@ RAKED = "raked"
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Carries the mean of the deviations ``carried`` in the ``form`` of swing; learns nothing."""
+    """Carries the mean of the deviations ``carried`` in the ``form`` of swing; learns nothing.
+
+    ``shares`` names those of the shares where they are others.
+    """
 
     name: str
     carried: tuple[str, ...]
     form: str = RAKED
+    shares: tuple[str, ...] = ()
 
     def fit(self, training: TrainingSet) -> Self:
         """Itself."""
@@ -125,7 +129,7 @@ class Carried:
 
     def predict(self, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
         """The deviations moved to the scenario; the raked form meets it exactly."""
-        basis = basis_of(matrix, self.carried)
+        basis = basis_of(matrix, self.carried, self.shares)
         if self.form == RAKED:
             return _raked(basis, matrix, scenario)
         return _moved(MOVES[self.form], basis, matrix, scenario)
@@ -148,3 +152,6 @@ PRIOR = Carried("prior", ("prior",))
 
 POOLED = Carried("pooled", ("pool",))
 """The prior pooled with naive rules, equal weights (Bates and Granger 1969)."""
+
+NESTED = Carried("nested", ("nested",), shares=("prior",))
+"""Communes and stations within them, each with a past of its own; shares as the prior has them."""

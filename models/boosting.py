@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
@@ -29,7 +29,8 @@ class Boosting:
 
     ``features``: names from the catalogue; of one that has a column per bloc, a model of turnout takes all
     and a model of shares the bloc's own. ``context``: of these a model of shares takes every bloc's.
-    ``rows``: stations of a lesson that are learned from, at most; ``shrink``: parts of the correction to try.
+    ``census``: features of context that the model with census has beside. ``rows``: stations of a lesson that
+    are learned from, at most; ``shrink``: parts of the correction to try.
     """
 
     features: tuple[str, ...]
@@ -38,6 +39,11 @@ class Boosting:
     trees: int
     rows: int
     shrink: tuple[float, ...]
+    census: tuple[str, ...] = ()
+
+    def with_census(self) -> Boosting:
+        """The same settings, features of the census added."""
+        return replace(self, features=(*self.features, *self.census))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,10 +125,15 @@ def of_areas(forecast: Forecast, outcomes: Outcomes, area: Text) -> tuple[Foreca
     def counted(values: NDArray[Any]) -> Counts:
         return summed(values).astype(np.int32)
 
+    def per_bloc(values: NDArray[Any]) -> Floats:
+        sums = np.zeros((len(codes), values.shape[1]))
+        for b in range(values.shape[1]):
+            sums[:, b] = summed(values[:, b])
+        return sums
+
     known = outcomes.shares_known
-    blocs = range(forecast.shares.shape[1])
     weight = np.where(known, forecast.expected_valid, 0.0)
-    votes = np.stack([summed(forecast.shares[:, b] * weight) for b in blocs], axis=1)
+    votes = per_bloc(forecast.shares * weight[:, None])
     expected = summed(weight)
     held = summed(forecast.turnout * outcomes.registered) / np.maximum(1.0, summed(outcomes.registered))
     return Forecast(held, votes / np.maximum(expected, 1e-9)[:, None], expected), Outcomes(
@@ -136,8 +141,8 @@ def of_areas(forecast: Forecast, outcomes: Outcomes, area: Text) -> tuple[Foreca
         counted(outcomes.registered),
         counted(outcomes.voters),
         counted(np.where(known, outcomes.valid, 0)),
-        np.stack([counted(np.where(known, outcomes.votes[:, b], 0)) for b in blocs], axis=1),
-        np.stack([summed(outcomes.standing[:, b] & known) > 0 for b in blocs], axis=1),
+        per_bloc(np.where(known[:, None], outcomes.votes, 0)).astype(np.int32),
+        per_bloc(outcomes.standing & known[:, None]) > 0,
         summed(known) > 0,
     )
 

@@ -57,6 +57,8 @@ def meet_shares(score: Floats, weight: Floats, shares: Floats, standing: Mask, s
     ConfigError where no such shares exist, as when a bloc's target passes the votes of the stations where it
     stands; a miss of up to ``slack`` is taken then.
     """
+    if not len(shares):
+        return np.zeros(score.shape)
     offered = standing | ~standing.any(axis=1, keepdims=True)
     wanted = shares > 0
     if not (offered[:, wanted].any(axis=1) | (weight <= 0)).all():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .baselines import POOLED, PRIOR, RULES
+from .baselines import NESTED, POOLED, PRIOR, RULES
 from .boosting import Boosting
 from .protocol import StationModel
+from .selection import CENSUS
 from .swing import BoostedShares
 from .turnout import BoostedTurnout
 
@@ -19,9 +20,19 @@ class ModelSettings:
     swing: Boosting
 
 
-def candidates(settings: ModelSettings) -> tuple[StationModel, ...]:
-    """The candidates, unfitted: ours first, then the naive rules."""
-    return (PRIOR, POOLED, BoostedTurnout(settings.turnout), BoostedShares(settings.swing), *RULES)
+def candidates(settings: ModelSettings, *, census: bool, shares: bool = True) -> tuple[StationModel, ...]:
+    """The candidates, unfitted: ours first, then the naive rules.
+
+    With ``census``, the trees that use it are among them; without ``shares``, no trees of shares are.
+    """
+    learned: tuple[StationModel, ...] = (BoostedTurnout(settings.turnout), BoostedShares(settings.swing))
+    if census:
+        learned += (
+            BoostedTurnout(settings.turnout.with_census(), name=f"boosted_turnout{CENSUS}"),
+            BoostedShares(settings.swing.with_census(), name=f"boosted_shares{CENSUS}"),
+        )
+    used = (model for model in learned if shares or not isinstance(model, BoostedShares))
+    return (PRIOR, POOLED, NESTED, *used, *RULES)
 
 
 RULE_NAMES = tuple(rule.name for rule in RULES)

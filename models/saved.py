@@ -115,7 +115,7 @@ def inputs_of(model: StationModel, blocs: tuple[str, ...]) -> list[str]:
     """The feature columns that a model reads."""
     if isinstance(model, Carried):
         stems = [f"turnout_{c}" for c in model.carried]
-        return stems + [f"share_{c}_{b}" for c in model.carried for b in blocs]
+        return stems + [f"share_{c}_{b}" for c in model.shares or model.carried for b in blocs]
     if isinstance(model, BoostedTurnout | BoostedShares):
         settings, columns = model.settings, ["turnout_anchor", *(f"share_anchor_{b}" for b in blocs)]
         for name in (*settings.features, *settings.context):
@@ -152,7 +152,9 @@ def model_texts(model: StationModel) -> dict[str, str]:
         said: dict[str, Any] = {"family": "carried", **asdict(model)}
         return {MODEL: _json(said)}
     if isinstance(model, BoostedTurnout | BoostedShares):
-        said = {"family": model.name, "shrink": model.shrink, "settings": asdict(model.settings)}
+        family = "turnout" if isinstance(model, BoostedTurnout) else "shares"
+        said = {"family": family, "name": model.name, "shrink": model.shrink}
+        said |= {"settings": asdict(model.settings)}
         return {MODEL: _json(said)} | ({TREES: model.trees} if model.trees else {})
     raise TypeError(f"no saved form of {type(model).__name__}")
 
@@ -161,16 +163,16 @@ def model_from(files: Mapping[str, str]) -> StationModel:
     """The model that :func:`model_texts` wrote."""
     said = json.loads(files[MODEL])
     if said["family"] == "carried":
-        return Carried(said["name"], tuple(said["carried"]), said["form"])
+        return Carried(said["name"], tuple(said["carried"]), said["form"], tuple(said["shares"]))
     settings = said["settings"]
     boosting = Boosting(
         tuple(settings["features"]), tuple(settings["context"]), settings["params"],
-        settings["trees"], settings["rows"], tuple(settings["shrink"]),
+        settings["trees"], settings["rows"], tuple(settings["shrink"]), tuple(settings["census"]),
     )  # fmt: skip
-    trees, shrink = files.get(TREES, ""), float(said["shrink"])
-    if said["family"] == BoostedTurnout(boosting).name:
-        return BoostedTurnout(boosting, trees, shrink)
-    return BoostedShares(boosting, trees, shrink)
+    trees, shrink, name = files.get(TREES, ""), float(said["shrink"]), said["name"]
+    if said["family"] == "turnout":
+        return BoostedTurnout(boosting, trees, shrink, name)
+    return BoostedShares(boosting, trees, shrink, name)
 
 
 def to_files(saved: SavedModel) -> dict[str, str]:

@@ -47,6 +47,12 @@ def noise_floor(outcomes: Outcomes) -> tuple[float, float]:
     )
 
 
+def score_floor(outcomes: Outcomes) -> pd.DataFrame:
+    """The noise floor of each metric over all stations, long, as :func:`score`."""
+    rows = [(metric, "all", floor) for (metric, _), floor in zip(METRICS, noise_floor(outcomes), strict=True)]
+    return _long(rows, "noise_floor", "given", outcomes)
+
+
 def coverage(name: str, level: str, alpha: float, bounds: Band, outcomes: Outcomes) -> pd.DataFrame:
     """Part of the stations whose figure is in its band, and the mean width in pp: long, as :func:`score`.
 
@@ -125,7 +131,14 @@ METRICS = (("turnout_mae_pp", turnout_error_pp), ("votes_misallocated", votes_mi
 """The metrics by name."""
 
 
+OF_SHARES = ("votes_misallocated", "share_")
+"""How the names of metrics of shares begin."""
+
+
 def _long(rows: list[tuple[str, str, float]], name: str, level: str, outcomes: Outcomes) -> pd.DataFrame:
+    # Where there are no blocs there is no share: no row says so, rather than a figure of nothing.
+    if not outcomes.votes.shape[1]:
+        rows = [row for row in rows if not row[0].startswith(OF_SHARES)]
     table = pd.DataFrame(rows, columns=["metric", "stratum", "value"])
     return table.assign(target=outcomes.contest.key, model=name, level=level)
 

@@ -9,9 +9,13 @@ import numpy as np
 
 from isoloir.domain.election import AsOf, Contest
 
-from .baselines import POOLED
+from .baselines import NESTED, POOLED
 
-LEARNED = ("boosted_turnout", "boosted_shares")
+TREES = ("boosted_turnout", "boosted_shares")
+CENSUS = "_census"
+"""Trees, and what their names end in if they use the census."""
+
+LEARNED = (*TREES, *(name + CENSUS for name in TREES))
 """The candidates that are fitted."""
 
 MARGIN = 0.01
@@ -46,7 +50,8 @@ def choose(earlier: Sequence[Judgement], target: Contest) -> Champion:
     alike = [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
     return Champion(
         _least_regret([j.turnout for j in alike]),
-        _least_regret([j.shares for j in alike]),
+        # Its shares are the prior's, but for the turnout that weighs them.
+        _least_regret([{n: e for n, e in j.shares.items() if n != NESTED.name} for j in alike]),
         tuple(j.contest.key for j in alike),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from isoloir.models.crowned import CHAMPION, Crowned, crowned, known
 from isoloir.models.intervals import ALPHAS, Calibration, band, calibrate, errors_of
 from isoloir.models.protocol import StationModel
 from isoloir.models.registry import RULE_NAMES
-from isoloir.models.scorecard import carried_roll, coverage, noise_floor, score, score_areas
+from isoloir.models.scorecard import carried_roll, coverage, score, score_areas, score_floor
 from isoloir.models.selection import Champion
 
 from .bench import Bench
@@ -81,7 +81,7 @@ def backtest(bench: Bench, targets: Sequence[str], say: Callable[[str], None]) -
     crowns = crowned(folds)
     everything = [f.outcomes.contest.key for f in folds] or ["nothing"]
     wanted = [_target(key, past, crowns) for key in targets or everything]
-    final = bench.home.folder("backtest", bench.key) / bench.blocs.grouping
+    final = bench.home.folder("backtest", bench.key) / bench.label
     schema, tables = _schema(bench.blocs.blocs), []
     with (
         replaced(final) as aside,
@@ -107,7 +107,7 @@ def backtest_digest(bench: Bench, targets: Sequence[str]) -> str:
 
 def backtested_before(bench: Bench, targets: Sequence[str]) -> Backtest | None:
     """The kept backtest, if it is of the same targets, inputs, settings and code; None otherwise."""
-    final = bench.home.planned("backtest", bench.key, bench.blocs.grouping)
+    final = bench.home.planned("backtest", bench.key, bench.label)
     if not (final / SAID).is_file():
         return None
     said = read_json(final / SAID)
@@ -142,7 +142,7 @@ def _one_target(
     errors = {CHAMPION: [c.stations for c in target.earlier]}
     before = [c.fold for c in target.earlier]
     errors |= {r: [errors_of(f.given[r], f.outcomes) for f in before] for r in RULE_NAMES}
-    parts = [_floor(fold)]
+    parts = [score_floor(fold.outcomes), *_candidates(bench, models, forecasts, fold)]
     for model, of_model in errors.items():
         widths = calibrate(of_model, blocs)
         for scenario in (given, carried):
@@ -153,6 +153,14 @@ def _one_target(
             parts += _judged(model, scenario.level, forecast, widths, fold, writer)
     parts.append(_with_carried_roll(bench, target, models))
     return pd.concat(parts, ignore_index=True)
+
+
+def _candidates(
+    bench: Bench, models: Sequence[StationModel], forecasts: Mapping[str, Mapping[str, Forecast]], fold: Fold
+) -> list[pd.DataFrame]:
+    """The errors of each candidate that is no rule, where turnout is all there is: a bench of models."""
+    names = [m.name for m in models if m.name not in RULE_NAMES and not bench.blocs.blocs]
+    return [score(n, level, said[n], fold.outcomes) for n in names for level, said in forecasts.items()]
 
 
 def _judged(
@@ -185,13 +193,6 @@ def _with_carried_roll(bench: Bench, target: Target, models: Sequence[StationMod
     said = {CHAMPION: crown(target.champion, said, matrix, scenario)} | {r: said[r] for r in RULE_NAMES}
     roll, now = carried.stations, own.stations
     return pd.concat([carried_roll(name, f, roll, fold.outcomes, now) for name, f in said.items()])
-
-
-def _floor(fold: Fold) -> pd.DataFrame:
-    turnout, shares = noise_floor(fold.outcomes)
-    rows = [("turnout_mae_pp", "all", turnout), ("votes_misallocated", "all", shares)]
-    table = pd.DataFrame(rows, columns=["metric", "stratum", "value"])
-    return table.assign(target=fold.outcomes.contest.key, model="noise_floor", level="given")
 
 
 def _schema(blocs: tuple[str, ...]) -> pa.Schema:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isoloir.configs.load import TerritoryConfig, config_digest, load_models, load_offer
@@ -11,19 +12,24 @@ from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import UsageError
 from isoloir.domain.ledger import Ledger
-from isoloir.domain.scenario import OfferSpec, ScenarioSpec
+from isoloir.domain.scenario import Inheritance, OfferSpec, ScenarioSpec
 from isoloir.models.boosting import Boosting
 from isoloir.models.registry import ModelSettings
 
-from .core import read_ledger
-from .home import Home
+from .core import INGESTED, read_ledger
+from .home import Home, read_json
 from .sources.tables import sha256_of
 from .store import stamp
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """An opened territory: ``sha256`` of each contest, the ledger under ``blocs``, the models' settings."""
+    """An opened territory: the ledger under ``blocs``, and the models' settings.
+
+    ``sha256`` of each table in core/. ``derived``: confidence in the constituencies of contests whose rows
+    state none. ``heirs``: who inherits earlier labels, by the target's offer file. ``without``: what is left
+    out to see what it is worth.
+    """
 
     home: Home
     config: TerritoryConfig
@@ -33,6 +39,9 @@ class Bench:
     ledger: Ledger
     sha256: dict[str, str]
     settings: ModelSettings
+    derived: dict[str, float]
+    heirs: tuple[Inheritance, ...] = ()
+    without: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -42,7 +51,13 @@ class Bench:
     @property
     def grouping(self) -> str:
         """The grouping with its version and what it says: part of the identity of all that is made."""
-        return f"{self.blocs.grouping}@{self.blocs.version}:{stamp(config_digest(self.blocs))}"
+        said = stamp(config_digest(self.blocs), self.heirs, self.without)
+        return f"{self.blocs.grouping}@{self.blocs.version}:{said}"
+
+    @property
+    def label(self) -> str:
+        """The grouping, and what is left out, as folders are called by it."""
+        return "-without-".join((self.blocs.grouping, *self.without))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +85,46 @@ def open_bench(home: Home, config: TerritoryConfig, grouping: str | None, overla
         blocs=blocs,
         core=core,
         ledger=read_ledger(core, config.calendar, blocs),
-        sha256={path.stem: sha256_of(path) for path in sorted(core.glob("*.parquet"))},
+        sha256=_digests(core),
         settings=ModelSettings(_boosting(models.turnout), _boosting(models.swing)),
+        derived={k: v or 0.0 for k, v in read_json(core / INGESTED).get("derived", {}).items()},
     )
+
+
+SOURCES = ("succession", "communes", "census", "offer")
+"""What :func:`left_without` may leave out."""
+
+
+def left_without(bench: Bench, names: Sequence[str]) -> Bench:
+    """The bench as if there were no succession, history by commune, census or offer; UsageError else."""
+    wrong = [n for n in names if n not in SOURCES]
+    if wrong:
+        raise UsageError(f"{wrong[0]!r} can't be left out", remedy=f"one of: {', '.join(SOURCES)}")
+    ledger = bench.ledger
+    if "succession" in names:
+        ledger = replace(ledger, follow=False)
+    if "communes" in names:
+        ledger = replace(ledger, communes=())
+    if "census" in names:
+        ledger = replace(ledger, context=replace(ledger.context, facts=()))
+    if "offer" in names:
+        ledger = replace(ledger, offers=False)
+    return replace(bench, ledger=ledger, without=tuple(n for n in SOURCES if n in names))
+
+
+def with_heirs(bench: Bench, offer: OfferSpec | None) -> Bench:
+    """The bench with earlier labels given to the blocs that inherit them, as the offer file states."""
+    if offer is None or not offer.inheritances:
+        return bench
+    heirs = offer.inheritances
+    ledger = read_ledger(bench.core, bench.config.calendar, bench.blocs, heirs)
+    return replace(bench, ledger=ledger, heirs=heirs)
+
+
+def _digests(core: Path) -> dict[str, str]:
+    """The sha256 of every table, by the contest's key or by folder and name."""
+    paths = sorted([*core.glob("*.parquet"), *core.glob("*/*.parquet")])
+    return {str(p.relative_to(core).with_suffix("")): sha256_of(p) for p in paths}
 
 
 def _boosting(config: ModelConfig) -> Boosting:
@@ -85,6 +137,7 @@ def _boosting(config: ModelConfig) -> Boosting:
         said.n_estimators,
         config.rows_per_contest,
         config.shrink_grid,
+        config.census,
     )
 
 
@@ -97,7 +150,12 @@ def offer_of(bench: Bench, request: Request) -> OfferSpec | None:
 
 
 def check_request(config: TerritoryConfig, request: Request) -> None:
-    """UsageError where the scenario is of another target or grouping."""
+    """UsageError where the territory has no shares, or the scenario is of another target or grouping."""
+    if config.turnout_only:
+        raise UsageError(
+            f"{config.key} has no shares: its past contests can be backtested, and nothing else be done",
+            remedy=f"isoloir backtest {config.key} --targets {request.target.key}",
+        )
     spec = request.scenario
     if spec is None:
         return

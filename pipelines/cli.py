@@ -13,7 +13,7 @@ import typer
 
 from isoloir.domain.errors import IsoloirError
 
-from . import cli_releases, cli_steps
+from . import cli_judging, cli_releases, cli_sources, cli_steps
 
 app = typer.Typer(
     help="Turnout and swing of each bloc per polling station, from public aggregates only.\n\n"
@@ -24,13 +24,16 @@ app = typer.Typer(
 )
 for command in (
     cli_steps.demo,
-    cli_steps.ingest,
+    cli_sources.ingest,
+    cli_sources.sources,
     cli_steps.build,
     cli_steps.backtest,
     cli_steps.train,
     cli_steps.score,
     cli_steps.publish,
     cli_steps.run,
+    cli_judging.ablate,
+    cli_judging.succession,
     cli_releases.export,
     cli_releases.verify,
     cli_releases.releases,
@@ -81,7 +84,7 @@ def _told(error: Exception) -> IsoloirError | None:
     """What a person can act on, told as such; None where the fault is ours."""
     if isinstance(error, IsoloirError):
         return error
-    home = _path_in(error, "isoloir.pipelines.cli_steps", "home")
+    home = _path_in(error, "isoloir.pipelines.cli_", "home")
     if _is_of(error, "sqlalchemy") or _is_of(error, "alembic"):
         return _database(error, home)
     table = _path_in(error, "pyarrow.parquet", "source")

@@ -90,7 +90,7 @@ def bench_of(territory: str, home: Path, configs: Path | None, grouping: str | N
     kept, config = opened(territory, home, configs)
     bench = open_bench(kept, config, grouping, configs)
     silent_on = unspoken(bench.blocs, (r.contest for r in bench.ledger.records))
-    if silent_on:
+    if silent_on and not config.turnout_only:
         manner.note(
             f"grouping {bench.blocs.grouping} does not speak of {len(silent_on)} ingested contest(s), whose "
             f"turnout is used and whose shares are missing: {', '.join(silent_on)}"
@@ -114,7 +114,7 @@ class Asked:
         """The opened territory and the plan of the target; nothing is built yet."""
         from isoloir.configs.load import load_scenario, load_territory
         from isoloir.domain.election import AsOf
-        from isoloir.pipelines.bench import Request, check_request
+        from isoloir.pipelines.bench import Request, check_request, offer_of, with_heirs
         from isoloir.pipelines.train import plan_training
 
         config = load_territory(self.territory, self.configs)
@@ -124,6 +124,7 @@ class Asked:
         request = Request(contest, looked_from, spec, config.grouping(self.grouping).grouping)
         check_request(config, request)
         bench = bench_of(self.territory, self.home, self.configs, self.grouping, manner)
+        bench = with_heirs(bench, offer_of(bench, request))
         return bench, plan_training(bench, request)
 
 

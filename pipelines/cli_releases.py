@@ -16,7 +16,7 @@ JsonListOption = Annotated[bool, typer.Option("--json", help="Say what is there 
 config_app = typer.Typer(help="Check the configuration, or copy it out to edit it.", no_args_is_help=True)
 
 
-TABLES = ("scores", "units", "aggregates")
+TABLES = ("scores", "units", "aggregates", "succession")
 FORMATS = ("csv", "xlsx")
 SLOW_ROWS = 10_000
 """From so many rows on, writing Excel takes a while."""
@@ -54,14 +54,14 @@ def releases(home: HomeOption = DEFAULT_HOME, as_json: JsonListOption = False) -
 
 def export(
     release: Annotated[Path, typer.Argument(help="Folder of a release.")],
-    table: Annotated[str, typer.Option(help="scores, units or aggregates.")] = "scores",
+    table: Annotated[str, typer.Option(help="scores, units, aggregates or succession.")] = "scores",
     form: Annotated[str, typer.Option("--format", help="csv or xlsx.")] = "csv",
     to: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Write a table of a release as CSV or Excel, codes kept as text."""
     if table not in TABLES:
-        raise UsageError(f"there is no table {table!r}", remedy="scores, units or aggregates")
+        raise UsageError(f"there is no table {table!r}", remedy=", ".join(TABLES))
     if form not in FORMATS:
         raise UsageError(f"there is no format {form!r}", remedy="csv or xlsx")
     if not to.is_dir():

@@ -6,11 +6,9 @@ import json
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from isoloir.domain.errors import UsageError
 
 from .cli_options import (
     DEFAULT_HOME,
@@ -28,51 +26,7 @@ from .cli_options import (
     bench_of,
     opened,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-def ingest(
-    territory: Territory,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Folder with the publisher's files, read in place.")
-    ] = None,
-    home: HomeOption = DEFAULT_HOME,
-    configs: ConfigsOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch the files from their publisher; deleted once read.")
-    ] = False,
-    mirror: Annotated[
-        str | None,
-        typer.Option(envvar="ISOLOIR_MIRROR", help="With --download: the address of a folder to fetch from."),
-    ] = None,
-) -> None:
-    """Read published results, check them, and keep the counts without any name."""
-    if (source is None) != download:
-        raise UsageError(
-            "the files come either from a folder or from their publisher",
-            remedy=f"isoloir ingest {territory} --from DIR, or isoloir ingest {territory} --download",
-        )
-    from isoloir.pipelines.flows.ingest import ingest_flow, ingest_published_flow
-    from isoloir.pipelines.ingest import ingested_before
-
-    kept, config = opened(territory, home, configs)
-    manner = Manner(quiet, as_json)
-    with manner.progress(3) as say:
-        if source is None:
-            done = ingest_published_flow(kept, config, say, mirror)
-        else:
-            done = ingested_before(kept, config, source) or ingest_flow(kept, config, source, say)
-    if not as_json and not quiet:
-        for line in [f"odd, kept:    {f.line()}" for f in done.findings] + [
-            f"not kept:     {line}" for line in done.notes()
-        ]:
-            print(line)
-    said: dict[str, object] = {"contests": len(done.contests), "station rows": done.stations}
-    manner.tell(said | {"odd": len(done.findings), "core": str(done.folder), "again": done.again})
+from .cli_sources import ingest
 
 
 def build(
@@ -113,6 +67,7 @@ def backtest(
 ) -> None:
     """Forecast past contests from what was known before them; our error beside that of every naive rule."""
     from isoloir.pipelines.backtest import backtested_before
+    from isoloir.pipelines.card import shown
 
     manner = Manner(quiet, as_json)
     _, config = opened(territory, home, configs)
@@ -126,31 +81,12 @@ def backtest(
         with manner.progress(2 * len(bench.ledger.records) + len(wanted)) as say:
             done = backtest_flow(bench, wanted, say)
     if not as_json:
-        _show(done.scorecard)
+        print(shown(done.scorecard))
         for key, champion in done.champions.items():
-            print(f"champion of {key}: {champion.turnout} (turnout), {champion.shares} (shares)")
+            shares = "" if config.turnout_only else f", {champion.shares} (shares)"
+            print(f"champion of {key}: {champion.turnout} (turnout){shares}")
     said: dict[str, object] = {"scorecard": str(done.scorecard_path)}
     manner.tell(said | {"predictions": str(done.predictions_path), "again": again})
-
-
-def _show(scorecard: pd.DataFrame) -> None:
-    """The scorecard over all stations, one table per metric and level: models by targets."""
-    overall = scorecard[scorecard["stratum"] == "all"]
-    for metric, unit in (
-        ("turnout_mae_pp", "turnout error, pp"),
-        ("votes_misallocated", "votes misallocated, %"),
-    ):
-        for level in ("given", "carried"):
-            part = overall[(overall["metric"] == metric) & (overall["level"] == level)]
-            print(f"\n{unit}, national level {level}")
-            print(part.pivot(index="model", columns="target", values="value").round(2).to_string())
-        part = overall[(overall["metric"] == f"{metric}_carried_roll") & (overall["model"] == "champion")]
-        print(f"\n{unit}, champion, level given, with the roll of an earlier contest")
-        print(part.pivot(index="model", columns="target", values="value").round(2).to_string())
-    part = overall[overall["metric"].str.contains("coverage|width")]
-    part = part[(part["model"] == "champion") & (part["level"] == "given")]
-    print("\nchampion's intervals, level given: part of the stations held, mean width in pp")
-    print(part.pivot(index="metric", columns="target", values="value").round(3).to_string())
 
 
 def train(
@@ -288,7 +224,7 @@ def demo(
         with redirect_stdout(StringIO()) if as_json else nullcontext():
             with tempfile.TemporaryDirectory() as folder:
                 write_demo(Path(folder), seed=seed, n_stations=stations)
-                ingest("demo", Path(folder), home, configs, quiet, as_json)
+                ingest("demo", [Path(folder)], home, configs, quiet, as_json)
             targets = "2024_euro_t1,2022_pres_t1,2022_pres_t2"
             backtest("demo", targets, home, configs, quiet=quiet, as_json=as_json)
             print()

@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from isoloir.domain.bloc import UNLABELLED, BlocMap
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import MissingInputError
-from isoloir.domain.ledger import Counts, Ledger, Mask, Record
+from isoloir.domain.inheritance import parted, weights_of
+from isoloir.domain.ledger import CommuneRecord, Counts, Ledger, Mask, Record
+from isoloir.domain.scenario import Inheritance
 from isoloir.domain.station import CODES, Stations
 
+from .context import read_context
+from .home import read_json
+from .sources.communes import CommuneCounts
 from .sources.returns import Returns
 
 LABEL = "label:"
 COUNTS = ("registered", "voters", "valid")
+INGESTED = "ingest.json"
+COMMUNES, CONTEXT = "communes", "context"
+"""Folders of core/ beside the contests' own files."""
 
 
 def returns_table(returns: Returns) -> pa.Table:
@@ -37,26 +45,64 @@ def write_returns(returns: Returns, directory: Path) -> Path:
     return path
 
 
-def read_ledger(directory: Path, calendar: Calendar, blocs: BlocMap) -> Ledger:
-    """Every ingested contest of ``calendar``, its labels grouped by ``blocs``.
+def write_counts(counts: CommuneCounts, directory: Path) -> Path:
+    """Write ``<contest>.parquet`` into ``directory``; its path."""
+    path = directory / f"{counts.contest}.parquet"
+    names = ("commune_code", "department_code", "registered", "voters")
+    pq.write_table(pa.table({n: pa.array(getattr(counts, n)) for n in names}), path, compression="zstd")
+    return path
+
+
+def read_ledger(
+    directory: Path, calendar: Calendar, blocs: BlocMap, heirs: tuple[Inheritance, ...] = ()
+) -> Ledger:
+    """Every ingested contest of ``calendar``, its labels grouped by ``blocs``, or given to their ``heirs``.
 
     Of a contest that the grouping does not speak of, the turnout is there and all shares are missing: see
-    :func:`isoloir.domain.bloc.unspoken`.
+    :func:`isoloir.domain.bloc.unspoken`. A contest that covers a part of the territory only has no national
+    figures, and is not in it: see :func:`partial`.
     """
-    found = [c for c in calendar if (directory / f"{c.key}.parquet").is_file()]
+    cover = partial(directory)
+    found = [c for c in calendar if (directory / f"{c.key}.parquet").is_file() and c.key not in cover]
     if not found:
         raise MissingInputError(
             f"nothing of {calendar.territory} was ingested",
             remedy=f"isoloir ingest {calendar.territory} --from DIR",
         )
-    return Ledger(blocs.blocs, tuple(_record(directory / f"{c.key}.parquet", c, blocs) for c in found))
+    coarse = [c for c in calendar if (directory / COMMUNES / f"{c.key}.parquet").is_file() and c not in found]
+    return Ledger(
+        blocs.blocs,
+        tuple(_record(directory / f"{c.key}.parquet", c, blocs, heirs) for c in found),
+        tuple(_commune_record(directory / COMMUNES / f"{c.key}.parquet", c) for c in coarse),
+        read_context(directory / CONTEXT),
+    )
 
 
-def _record(path: Path, contest: Contest, blocs: BlocMap) -> Record:
+def partial(directory: Path) -> dict[str, str]:
+    """Contests that cover a part of the territory only, and which part, in words."""
+    said: dict[str, str] = read_json(directory / INGESTED).get("partial", {})
+    return said
+
+
+def _commune_record(path: Path, contest: Contest) -> CommuneRecord:
+    table = pq.read_table(path)
+    return CommuneRecord(
+        contest,
+        contest.results_known_on,
+        _codes(table, "commune_code"),
+        _codes(table, "department_code"),
+        table["registered"].to_numpy().astype(np.int32),
+        table["voters"].to_numpy().astype(np.int32),
+    )
+
+
+def _record(path: Path, contest: Contest, blocs: BlocMap, heirs: tuple[Inheritance, ...]) -> Record:
     table = pq.read_table(path)
     counts = {name: np.asarray(table[name].combine_chunks()).astype(np.int32) for name in COUNTS}
-    votes, standing, known = _grouped(table, contest, blocs, path.name)
+    votes, standing, known = _grouped(table, contest, blocs, heirs, path.name)
     several = votes.sum(axis=1, dtype=np.int64) > counts["valid"] + 2
+    # Where every vote went to one bloc, the grouping tells nothing of shares.
+    known &= (votes.sum(axis=0, dtype=np.int64) > 0).sum() > 1
     return Record(
         contest=contest,
         known_on=contest.results_known_on,
@@ -68,7 +114,9 @@ def _record(path: Path, contest: Contest, blocs: BlocMap) -> Record:
     )
 
 
-def _grouped(table: pa.Table, contest: Contest, blocs: BlocMap, where: str) -> tuple[Counts, Mask, Mask]:
+def _grouped(
+    table: pa.Table, contest: Contest, blocs: BlocMap, heirs: tuple[Inheritance, ...], where: str
+) -> tuple[Counts, Mask, Mask]:
     """Votes and standing [S × B], and where no vote went to a label without a bloc [S]."""
     shape = (table.num_rows, len(blocs.blocs))
     votes, standing = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
@@ -80,7 +128,11 @@ def _grouped(table: pa.Table, contest: Contest, blocs: BlocMap, where: str) -> t
     for name, bloc in zip(names, code, strict=True):
         column = table[name].combine_chunks()
         present = np.asarray(column.is_valid())
-        if bloc == UNLABELLED:
+        weights = weights_of(heirs, contest.key, name.removeprefix(LABEL), blocs.blocs)
+        if weights is not None:
+            votes += parted(np.asarray(column.fill_null(0)), weights)
+            standing |= present[:, None] & (weights > 0)
+        elif bloc == UNLABELLED:
             unlabelled |= present
         else:
             votes[:, bloc] += np.asarray(column.fill_null(0))

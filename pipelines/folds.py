@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError
+from isoloir.domain.facts import Context
 from isoloir.domain.forecast import FeatureMatrix, Forecast
 from isoloir.domain.ledger import Outcomes
+from isoloir.features.matrix import with_context
 from isoloir.models.backtest import Fold, fitted, forecast_all, judged, level_given
 from isoloir.models.protocol import Lesson, StationModel, TrainingSet
 from isoloir.models.registry import candidates
 from isoloir.models.saved import model_from, model_texts
 
 from .bench import Bench
+from .core import CONTEXT
 from .home import read_json, set_in_place, write_json
 from .matrices import Hidden, MatrixPlan, built, plan_matrix
 from .store import code_digest, stamp
@@ -47,10 +50,34 @@ class Learned:
         """The contest."""
         return self.plan.contest
 
-    @property
-    def lesson(self) -> Lesson:
-        """The same, for a model."""
-        return Lesson(self.matrix, self.outcomes, self.plan.past.as_of)
+
+class Lessons:
+    """What may be learned of past contests, each with the context that was public before a cut.
+
+    A contest's matrix under one context is made once: contexts change far less often than cuts.
+    """
+
+    def __init__(self, past: Sequence[Learned], context: Context) -> None:
+        self.past, self.context = past, context
+        self._made: dict[tuple[str, tuple[str, ...]], FeatureMatrix] = {}
+
+    def before(self, target: Contest, cut: AsOf) -> TrainingSet:
+        """What may be learned for ``target`` before ``cut``."""
+        context = self.context.before(cut)
+        seen = [one for one in self.past if cut.sees(one.contest.results_known_on)]
+        lessons = [Lesson(self._matrix(one, context), one.outcomes, one.plan.past.as_of) for one in seen]
+        return TrainingSet(target, cut, tuple(lessons))
+
+    def _matrix(self, one: Learned, context: Context) -> FeatureMatrix:
+        if context.names == one.plan.past.context.names:
+            return one.matrix
+        key = (one.contest.key, context.names)
+        if key not in self._made:
+            # Of contexts before this one nobody will ask again, or not soon: matrices are large.
+            for other in [k for k in self._made if k[0] == key[0]]:
+                self._made.pop(other, None)
+            self._made[key] = with_context(one.matrix, context)
+        return self._made[key]
 
 
 def plan_lessons(bench: Bench, as_of: AsOf, hidden: Hidden) -> tuple[MatrixPlan, ...]:
@@ -67,29 +94,35 @@ def learned(
     return tuple(Learned(p, built(bench, p, say), bench.ledger.outcomes(p.contest, as_of)) for p in plans)
 
 
-def training_set(target: Contest, cut: AsOf, past: Sequence[Learned]) -> TrainingSet:
-    """What may be learned for ``target`` before ``cut``."""
-    seen = [one.lesson for one in past if cut.sees(one.contest.results_known_on)]
-    return TrainingSet(target, cut, tuple(seen))
-
-
 def fold_digest(bench: Bench, plan: MatrixPlan, past: Sequence[MatrixPlan]) -> str:
     """The digest of the fold of ``plan``: its matrix and outcomes, the lessons before it, settings, code."""
     cut = plan.past.as_of
     return stamp(
         code_digest("models.backtest", "models.registry", "models.saved", "pipelines.folds"),
         bench.settings,
+        context_stamp(bench, cut),
         (plan.digest, bench.sha256[plan.contest.key]),
         [(p.digest, bench.sha256[p.contest.key]) for p in past if cut.sees(p.contest.results_known_on)],
     )
 
 
+def context_stamp(bench: Bench, cut: AsOf) -> str:
+    """The digest of the context that was public before ``cut``."""
+    return stamp(
+        [(name, bench.sha256[f"{CONTEXT}/{name}"]) for name in bench.ledger.context.before(cut).names]
+    )
+
+
 def folds_of(bench: Bench, past: Sequence[Learned], say: Callable[[str], None]) -> tuple[Fold, ...]:
-    """The fold of every past contest whose shares are known, in order; what is not kept yet is made."""
-    judgeable = [one for one in past if one.outcomes.shares_known.any()]
+    """The fold of every past contest whose shares are known, in order; what is not kept yet is made.
+
+    Of every one where there are no blocs: turnout is all that is judged then.
+    """
+    judgeable = [one for one in past if one.outcomes.shares_known.any() or not bench.blocs.blocs]
+    lessons = Lessons(past, bench.ledger.context)
     # LightGBM and numpy let go of the interpreter: two folds at a time use two cores.
     with ThreadPoolExecutor(THREADS) as pool:
-        return tuple(pool.map(lambda one: _fold(bench, one, past, say), judgeable))
+        return tuple(pool.map(lambda one: _fold(bench, one, lessons, say), judgeable))
 
 
 def fold_folder(bench: Bench, plan: MatrixPlan, past: Sequence[MatrixPlan]) -> Path:
@@ -97,12 +130,14 @@ def fold_folder(bench: Bench, plan: MatrixPlan, past: Sequence[MatrixPlan]) -> P
     return bench.home.planned("backtest", bench.key, "folds", fold_digest(bench, plan, past))
 
 
-def _fold(bench: Bench, one: Learned, past: Sequence[Learned], say: Callable[[str], None]) -> Fold:
-    final = fold_folder(bench, one.plan, [p.plan for p in past])
+def _fold(bench: Bench, one: Learned, lessons: Lessons, say: Callable[[str], None]) -> Fold:
+    final = fold_folder(bench, one.plan, [p.plan for p in lessons.past])
     scenario, cut = level_given(one.outcomes), one.plan.past.as_of
     if not (final / FORECASTS).is_file():
         say(f"judging at {one.contest.key}")
-        models = fitted(candidates(bench.settings), training_set(one.contest, cut, past))
+        census = bool(bench.ledger.context.before(cut).facts)
+        unfitted = candidates(bench.settings, census=census, shares=bool(bench.blocs.blocs))
+        models = fitted(unfitted, lessons.before(one.contest, cut))
         given = forecast_all(models, one.matrix, scenario)
         bench.home.folder("backtest", bench.key, "folds")
         with set_in_place(final, FORECASTS) as aside:
@@ -136,7 +171,8 @@ def _forecasts(table: pa.Table, weight: NDArray[np.float64], blocs: int) -> dict
     names = [c.removesuffix(".turnout") for c in table.column_names if c.endswith(".turnout")]
     out = {}
     for name in names:
-        turnout = table[f"{name}.turnout"].to_numpy()
-        shares = np.stack([table[f"{name}.share{b}"].to_numpy() for b in range(blocs)], axis=1)
+        turnout, shares = table[f"{name}.turnout"].to_numpy(), np.empty((table.num_rows, blocs))
+        for b in range(blocs):
+            shares[:, b] = table[f"{name}.share{b}"].to_numpy()
         out[name] = Forecast(turnout, shares, turnout * weight)
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,8 +20,9 @@ from isoloir.domain.station import CODES, Stations
 from isoloir.features.matrix import build
 
 from .bench import Bench
+from .core import COMMUNES, CONTEXT
 from .home import set_in_place
-from .notices import placed
+from .placement import placement
 from .store import code_digest, stamp
 
 SAID = b"isoloir"
@@ -38,12 +40,16 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class MatrixPlan:
-    """A matrix to be built: the notice and the past that make it, and the digest it is kept under."""
+    """A matrix to be built: the notice and the past that make it, and the digest it is kept under.
+
+    ``constituencies``: of how many stations theirs is known, by method.
+    """
 
     notice: Notice
     past: Past
     reference: str | None
     digest: str
+    constituencies: tuple[tuple[str, int], ...]
 
     @property
     def contest(self) -> Contest:
@@ -73,18 +79,23 @@ def plan_matrix(bench: Bench, notice: Notice, as_of: AsOf, hidden: Hidden) -> Ma
     past = past_of(bench, contest, as_of, hidden)
     if not past.records:
         return None
+    found = placement(notice, past, bench.derived)
     reference = bench.config.calendar.reference_of(contest)
     key = reference.key if reference else None
     digest = stamp(
-        (FORMAT, code_digest("features.matrix", "domain.ledger", "pipelines.core", "pipelines.notices")),
+        (FORMAT, code_digest("features.matrix", "domain.ledger", "pipelines.core", "pipelines.placement")),
         bench.grouping,
         contest,
         key,
         [(c, bench.sha256[c.key]) for c in past.contests],
+        [(c.contest.key, bench.sha256[f"{COMMUNES}/{c.contest.key}"]) for c in past.communes],
+        [(name, bench.sha256[f"{CONTEXT}/{name}"]) for name in past.context.names],
         (notice.roll_from, bench.sha256.get(notice.roll_from)),
-        (notice.offer_from, stamp(notice.standing.any(axis=0).tolist())),
+        (notice.offer_from, hashlib.sha256(np.packbits(notice.standing).tobytes()).hexdigest()),
+        notice.stations.station_id.tolist(),
+        found.constituency_code.tolist(),
     )
-    return MatrixPlan(placed(notice, past), past, key, digest)
+    return MatrixPlan(found.put(notice), past, key, digest, found.counts())
 
 
 def is_built(bench: Bench, plan: MatrixPlan) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,13 +13,17 @@ from isoloir.domain.bloc import unspoken
 from isoloir.domain.errors import PrivacyError
 from isoloir.domain.forecast import FeatureMatrix, Floats, Forecast
 from isoloir.domain.ledger import Mask, Notice
+from isoloir.domain.lineage import steps
 from isoloir.domain.privacy import WITHHELD, Floors, Units, coarsened, partition
 from isoloir.models.reconcile import combined
 from isoloir.models.saved import Mark
 
 from .bench import Bench, Request
+from .home import read_json
+from .pieces import Terms, terms_of
 from .progress import Say
 from .release.scores import Published
+from .release.succession import reach
 from .release.verify import verify
 from .release.writer import point, write_release
 from .score import Scored
@@ -30,10 +33,10 @@ from .train import Plan, commit
 
 def release_id(bench: Bench, score_digest: str) -> str:
     """The id of a release: 12 hex of the digest of forecast, policy, licence and the code that writes it."""
-    config, source = bench.config, bench.config.source
+    config, used = bench.config, _terms(bench)
     policy = config_digest(load_release(bench.overlay))
     code = code_digest("pipelines.publish")
-    return stamp(code, score_digest, policy, config.not_scored, source.licence, source.attribution)[:12]
+    return stamp(code, score_digest, policy, config.not_scored, used)[:12]
 
 
 def release_folder(bench: Bench, target: str, score_digest: str) -> Path:
@@ -62,6 +65,7 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
     no_place = np.isin(notice.stations.station_id, np.array(bench.config.not_scored, dtype=np.str_))
     units, forecast = protected(scored, no_place, floors)
     bench.home.folder("releases", bench.key, notice.contest.key)
+    followed = steps(plan.target.past, plan.target.notice)
     published = Published(
         scored.matrix,
         forecast,
@@ -70,11 +74,13 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
         units,
         f"{bench.blocs.grouping}@{bench.blocs.version}",
         scored.model_version,
+        followed,
     )
     manifest = _manifest(bench, plan, scored, units) | {
         "release_id": final.name,
         "schema_version": policy.schema_version,
         "policy": {"version": policy.policy_version, **asdict(floors)},
+        "succession": reach(followed).astype(object).where(lambda t: t.notna(), None).to_dict("records"),
     }
     return write_release(published, manifest, model_card(plan, scored), final)
 
@@ -123,22 +129,30 @@ def usual_valid(matrix: FeatureMatrix) -> Floats:
     return np.asarray(turnout * matrix.notice.registered * then.valid_rate)
 
 
+def _terms(bench: Bench) -> list[Terms]:
+    """The terms of every source in core/."""
+    return [terms_of(bench.config, role) for role in read_json(bench.core / "ingest.json")["parts"]]
+
+
 def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[str, object]:
     notice, scenario = scored.matrix.notice, scored.scenario
-    inputs = json.loads((bench.core / "ingest.json").read_text(encoding="utf-8"))["inputs"]
+    inputs = read_json(bench.core / "ingest.json")["inputs"]
+    terms = _terms(bench)
     return {
         "territory": bench.key,
         "target": notice.contest.key,
         "held_on": notice.contest.held_on.isoformat(),
         "as_of": plan.request.as_of.day.isoformat(),
         "grouping": f"{bench.blocs.grouping}@{bench.blocs.version}",
-        "licence": bench.config.source.licence,
-        "attribution": bench.config.source.attribution,
+        "licence": "; ".join(dict.fromkeys(t.licence for t in terms)),
+        "attribution": "; ".join(dict.fromkeys(t.attribution for t in terms)),
         "scenario": asdict(scenario)
         | {"shares": dict(zip(notice.blocs, scenario.shares.tolist(), strict=True))},
         "carried": carried_inputs(plan.request, notice),
         "roll_from": notice.roll_from,
         "offer_from": notice.offer_from,
+        "constituencies": dict(plan.target.constituencies),
+        "assumptions": sorted({one.assumption for one in bench.heirs}),
         "reference_contest": scored.matrix.reference.contest,
         "roll_registered": int(notice.registered.sum()),
         "withheld_registered": int(notice.registered[units.status == WITHHELD].sum()),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from isoloir.configs.load import config_digest
@@ -19,7 +20,7 @@ from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misall
 from isoloir.models.selection import Champion, choose
 
 from .bench import Bench, Request, offer_of
-from .folds import fold_digest, folds_of, learned, plan_lessons, training_set
+from .folds import Lessons, context_stamp, fold_digest, folds_of, learned, plan_lessons
 from .matrices import Hidden, MatrixPlan, built, hiding, plan_matrix
 from .notices import notice_of
 from .plots import coverage_picture, errors_picture
@@ -61,7 +62,7 @@ def plan_training(bench: Bench, request: Request) -> Plan:
     folds = [fold_digest(bench, p, lessons) for p in lessons]
     known = [(c, bench.sha256[c.key]) for c in target.past.contests]
     asked = (request.target, request.cut, bench.settings, bench.grouping, target.reference)
-    digest = stamp(code, *asked, folds, known)
+    digest = stamp(code, *asked, folds, known, context_stamp(bench, request.cut))
     return Plan(request, hidden, target, lessons, bench.grouping, digest)
 
 
@@ -88,8 +89,9 @@ def train(bench: Bench, plan: Plan, say: Say) -> Trained:
     say(f"champion: {chosen.turnout} for turnout, {chosen.shares} for shares")
     crowns = crowned(folds)
     widths = widths_before(crowns, cut, len(bench.blocs.blocs))
-    training = training_set(target, cut, past)
-    models = {m.name: m for m in candidates(bench.settings)}
+    training = Lessons(past, bench.ledger.context).before(target, cut)
+    census = bool(bench.ledger.context.before(cut).facts)
+    models = {m.name: m for m in candidates(bench.settings, census=census)}
     national = built(bench, plan.target, say).reference
     contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *widths.station.contests]))
     held = held_by_each(crowns)
@@ -117,7 +119,8 @@ def records_of(
             (turnout, judgement.turnout, turnout_error_pp(one.forecast, outcomes), "turnout_coverage90"),
             (swing, judgement.shares, votes_misallocated(one.forecast, outcomes), "share_coverage90"),
         ):
-            covered = None if told is None else float(told[metric])
+            # No interval is judged where one bloc stands alone at every station.
+            covered = None if told is None or np.isnan(told[metric]) else float(told[metric])
             marks.append(Mark(judgement.contest.key, error, min(errors.values()), covered))
     return {"turnout": tuple(turnout), "swing": tuple(swing)}
 

@@ -1,4 +1,4 @@
-"""What every test may rely on: no telemetry, its own Prefect home, the published files if there are any."""
+"""What every test may rely on: no telemetry, Prefect's home and our cache its own, published files if any."""
 
 import os
 import shutil
@@ -14,12 +14,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Before anything imports Prefect or MLflow: both read these once. Each pytest-xdist worker has its own home.
 PREFECT_HOME = Path(tempfile.mkdtemp(prefix="isoloir-test-prefect-"))
+CACHE = Path(tempfile.mkdtemp(prefix="isoloir-test-cache-"))
 os.environ |= {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_HOME": str(PREFECT_HOME),
+    "ISOLOIR_CACHE": str(CACHE),
     "MPLBACKEND": "Agg",
 }
 # A person's own settings must not decide a test.
@@ -35,7 +37,8 @@ settings.load_profile("local")
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(PREFECT_HOME, ignore_errors=True)
+    for folder in (PREFECT_HOME, CACHE):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

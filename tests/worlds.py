@@ -9,10 +9,11 @@ from datetime import date, timedelta
 import numpy as np
 
 from isoloir.domain.election import AsOf, Calendar, Contest
-from isoloir.domain.forecast import Scenario
-from isoloir.domain.ledger import Ledger, Notice, Record
+from isoloir.domain.facts import Belonging, Context, Facts, Movements
+from isoloir.domain.forecast import FeatureMatrix, Scenario
+from isoloir.domain.ledger import CommuneRecord, Ledger, Notice, Record
 from isoloir.domain.station import Stations
-from isoloir.features.matrix import build
+from isoloir.features.matrix import build, with_context
 from isoloir.models.boosting import Boosting
 from isoloir.models.protocol import Lesson, TrainingSet
 from isoloir.models.registry import ModelSettings
@@ -29,6 +30,13 @@ CONTESTS = (
 CALENDAR = Calendar("xx", CONTESTS)
 TARGET = CONTESTS[3]
 LAST = CONTESTS[4]
+COARSE = (
+    Contest("xx", "2010_regi_t1", "regi", 1, DAY - timedelta(days=3600)),
+    Contest("xx", "2018_muni_t1", "muni", 1, DAY - timedelta(days=600)),
+)
+"""Contests of which only communes are known."""
+
+LONG_AGO = date(2000, 1, 1)
 
 
 def stations(codes: Sequence[str]) -> Stations:
@@ -88,6 +96,93 @@ def random_ledger(seed: int) -> Ledger:
     return Ledger(BLOCS, tuple(random_record(c, rng, patchy=c != TARGET) for c in CONTESTS))
 
 
+def commune_record(contest: Contest, turnout: dict[str, tuple[int, int]]) -> CommuneRecord:
+    """A record by commune, called ``department-commune``: registered and voters of each."""
+    codes = sorted(turnout)
+    return CommuneRecord(
+        contest=contest,
+        known_on=contest.results_known_on,
+        commune_code=np.array(codes),
+        department_code=np.array([c.split("-")[0] for c in codes]),
+        registered=np.array([turnout[c][0] for c in codes], np.int32),
+        voters=np.array([turnout[c][1] for c in codes], np.int32),
+    )
+
+
+def random_commune_record(contest: Contest, rng: np.random.Generator) -> CommuneRecord:
+    """Random turnout of a random half or more of the communes, one of them of no station's."""
+    communes = [c for c in ("A-1", "A-2", "A-gone", "B-1", "B-2") if rng.random() < 0.8] or ["A-1"]
+    registered = rng.integers(100, 5000, len(communes))
+    voters = rng.binomial(registered, rng.uniform(0.3, 0.9, len(communes)))
+    return commune_record(
+        contest, {c: (int(r), int(v)) for c, r, v in zip(communes, registered, voters, strict=True)}
+    )
+
+
+FIGURES = ("population", "owner_share", "poverty_share", "median_income", "density")
+
+
+def random_facts(
+    name: str, level: str, codes: Sequence[str], rng: np.random.Generator, known_on: date = LONG_AGO
+) -> Facts:
+    """Random figures, some missing, some of those withheld."""
+    shape = (len(codes), len(FIGURES))
+    values = rng.uniform(0.05, 0.95, shape) * np.array([5000, 1, 1, 40_000, 3000])
+    missing = rng.random(shape) < 0.2
+    values = np.where(missing, np.nan, values)
+    return Facts(
+        name, level, name, known_on, np.array(codes), FIGURES, values, missing & (rng.random(shape) < 0.5)
+    )
+
+
+def random_context(rng: np.random.Generator) -> Context:
+    """Figures at every level, cells and constituencies of stations, communes that became others.
+
+    One of these, B-0, is in no random record.
+    """
+    every = [f"{d}-{c}-{n}" for d in "AB" for c in "12" for n in range(4)]
+    cells = [f"cell-{i}" for i in range(5)]
+    pairs = [(s, c) for s in every for c in rng.choice(cells, 2, replace=False)]
+    weight = np.repeat(rng.uniform(0.3, 0.7, len(every)), 2)
+    weight[1::2] = 1 - weight[1::2]
+    days = np.array([c.held_on - timedelta(days=int(rng.integers(1, 300))) for c in CONTESTS[1:4]])
+    became = ["B-0", *rng.permutation(["A-1", "A-2", "B-1", "B-2"])]
+    return Context(
+        (
+            random_facts("communes_old", "commune", ["A-1", "A-2", "B-1", "B-2"], rng),
+            random_facts("communes_new", "commune", ["A-1", "A-2", "B-1"], rng),
+            random_facts("cells", "cell", cells, rng),
+            random_facts("stations", "station", every[::3], rng),
+        ),
+        (
+            Belonging(
+                "in_cells", "cell", LONG_AGO, *(np.array(part) for part in zip(*pairs, strict=True)), weight
+            ),
+            Belonging(
+                *("in_constituencies", "constituency", LONG_AGO, np.array(every)),
+                rng.choice(["A01", "B01"], len(every)),
+                np.ones(len(every)),
+            ),
+        ),
+        (
+            Movements(
+                "movements",
+                LONG_AGO,
+                days.astype("datetime64[D]"),
+                np.array(became[:3]),
+                np.array(became[1:4]),
+            ),
+        ),
+    )
+
+
+def full_ledger(seed: int) -> Ledger:
+    """As :func:`random_ledger`, with contests known by commune and with context, all public long ago."""
+    rng = np.random.default_rng([seed, 1])
+    communes = tuple(random_commune_record(c, rng) for c in COARSE)
+    return dataclasses.replace(random_ledger(seed), communes=communes, context=random_context(rng))
+
+
 def scrambled(one: Record, seed: int) -> Record:
     """The same contest, day and roll with other voters, valid and votes."""
     rng = np.random.default_rng(seed)
@@ -115,22 +210,31 @@ TREES = {
     "force_col_wise": True,
     "verbosity": -1,
 }
+CENSUS = ("census_owner_share", "census_median_income")
 SETTINGS = ModelSettings(
-    Boosting(("turnout_anchor", "registered_log", "share_prior"), (), TREES, 5, 1000, (0.0, 0.5, 1.0)),
-    Boosting(("share_anchor", "registered_log"), ("standing",), TREES, 5, 1000, (0.0, 0.5, 1.0)),
+    Boosting(
+        ("turnout_anchor", "registered_log", "share_prior"), (), TREES, 5, 1000, (0.0, 0.5, 1.0), CENSUS
+    ),
+    Boosting(("share_anchor", "registered_log"), ("standing",), TREES, 5, 1000, (0.0, 0.5, 1.0), CENSUS),
 )
 """Trees that are small enough for a dozen stations."""
 
 
 def lessons(ledger: Ledger, cut: AsOf) -> tuple[Lesson, ...]:
-    """Every contest of the ledger that was public before ``cut`` and had a past, as a lesson."""
+    """Every contest of the ledger that was public before ``cut`` and had a past, as a lesson.
+
+    Each with the context that was public before ``cut``.
+    """
     known = [c for c in ledger.as_of(cut).contests if ledger.as_of(c.eve).records]
+    context = ledger.context.before(cut)
     return tuple(
-        Lesson(
-            build(ledger.as_of(c.eve), notice_of(ledger, c), _reference(c)), ledger.outcomes(c, cut), c.eve
-        )
-        for c in known
+        Lesson(with_context(matrix_of(ledger, c), context), ledger.outcomes(c, cut), c.eve) for c in known
     )
+
+
+def matrix_of(ledger: Ledger, contest: Contest, notice: Notice | None = None) -> FeatureMatrix:
+    """The matrix of a contest on its eve, of its own notice or another."""
+    return build(ledger.as_of(contest.eve), notice or notice_of(ledger, contest), reference_of(contest))
 
 
 def training_set(ledger: Ledger, target: Contest = TARGET) -> TrainingSet:
@@ -138,7 +242,8 @@ def training_set(ledger: Ledger, target: Contest = TARGET) -> TrainingSet:
     return TrainingSet(target, target.eve, lessons(ledger, target.eve))
 
 
-def _reference(contest: Contest) -> str | None:
+def reference_of(contest: Contest) -> str | None:
+    """The key of the contest that swings of ``contest`` are counted from."""
     found = CALENDAR.reference_of(contest)
     return found.key if found else None
 

@@ -345,6 +345,9 @@ def test_an_ingest_is_recorded_and_gives_what_the_plain_function_gives(
     assert task_states(last_run("ingest demo")) == {"read and check": "Completed"}
     shown = pd.DataFrame(json.loads(artifact("ingested-demo").data))
     assert (tuple(shown["contest"]), shown["stations"].sum()) == (plain.contests, plain.stations)
+    # Outlines are read where they lie, and no address of them is declared.
+    (tmp_path / "country" / "contours.geojson").unlink()
+    plain = ingest(Home(tmp_path / "without"), config, tmp_path / "country", said.append)
     with published(tmp_path / "country") as mirror:
         fetched = ingest_published_flow(Home(tmp_path / "fetched"), config, said.append, mirror)
     assert fetched.folder.name == plain.folder.name

@@ -208,7 +208,7 @@ def test_verify_and_releases_print_json_and_nothing_else(demo_run: Any) -> None:
     verified = isoloir("verify", demo_run.release, "--json")
     assert (verified.status, verified.err) == (0, "")
     ok = json.loads(verified.out)
-    assert ok["release"] == str(demo_run.release) and len(ok["ok"]) == 4
+    assert ok["release"] == str(demo_run.release) and len(ok["ok"]) == 5
     listed = isoloir("releases", "--home", demo_run.home, "--json")
     assert (listed.status, listed.err) == (0, "")
     assert json.loads(listed.out) == [{"release": str(demo_run.release), "current": True}]
@@ -240,7 +240,7 @@ def test_every_table_of_a_release_can_be_exported(
 def test_a_table_that_is_none_is_refused(demo_run: Any, tmp_path: Path) -> None:
     said = isoloir("export", demo_run.release, "--table", "score", "--to", tmp_path)
     assert (said.status, said.out) == (2, "")
-    assert "scores, units or aggregates" in said.err and not list(tmp_path.iterdir())
+    assert "scores, units, aggregates, succession" in said.err and not list(tmp_path.iterdir())
 
 
 def test_a_large_table_takes_a_while_in_excel_and_that_is_said(

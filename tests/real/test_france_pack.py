@@ -11,10 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from isoloir.configs.load import load_territory
 from isoloir.pipelines.core import LABEL
 from isoloir.pipelines.home import Home
-from isoloir.pipelines.ingest import Ingested, ingest, row_counts
+from isoloir.pipelines.ingest import Ingested, row_counts
 from isoloir.pipelines.sources.datagouv import CANDIDATES
 from isoloir.pipelines.sources.tables import Opened, batches
 
@@ -32,16 +31,6 @@ STATIONS = {
     "2022_pres_t1": 69_682,
     "2022_pres_t2": 69_682,
 }
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def france(shared_data: Path, home: Home) -> Ingested:
-    return ingest(home, load_territory("fr"), shared_data / "france", lambda _: None)
 
 
 def test_each_round_has_the_stations_that_were_published(france: Ingested) -> None:
@@ -98,6 +87,8 @@ def test_no_surname_of_a_candidate_stands_in_any_file_of_home(
         # Names of lists are labels, and a folder's name is no candidate's.
         texts = texts_of(path) - lists
         together = "\n".join(texts).replace(str(shared_data.resolve()), "").casefold()
+        # A digest may hold any two letters between its figures.
+        together = re.sub(r"\b[0-9a-f]{12,64}\b", "", together)
         found = surnames & {*together.splitlines(), *re.findall(r"[^\W\d_]{2,}", together)}
         assert not found, (path, len(found))
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from isoloir.configs.load import load_territory
+from isoloir.domain.ledger import Ledger
 from isoloir.features.matrix import build
 from isoloir.models.backtest import level_given
 from isoloir.models.baselines import RULES, SIMPLE
 from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misallocated
-from isoloir.pipelines.core import read_ledger
-from isoloir.pipelines.home import Home
-from isoloir.pipelines.ingest import ingest
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -46,13 +43,8 @@ class Figures:
 
 
 @pytest.fixture(scope="module")
-def figures(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figures]:
+def figures(ledger: Ledger) -> dict[str, Figures]:
     config = load_territory("fr")
-    directory = shared_data / "france"
-    if not directory.is_dir():
-        pytest.skip("needs the published files of France in the folder france")
-    read = ingest(Home(tmp_path_factory.mktemp("home")), config, directory, lambda said: None)
-    ledger = read_ledger(read.folder, config.calendar, config.groupings["research"])
     out = {}
     for key in BEST_SIMPLE:
         target = config.calendar[key]

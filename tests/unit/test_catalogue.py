@@ -11,32 +11,46 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
-from worlds import BLOCS, CALENDAR, CONTESTS, LAST, TARGET, notice_of, random_ledger, record, stations
+from worlds import (
+    BLOCS,
+    CONTESTS,
+    LAST,
+    TARGET,
+    bits,
+    full_ledger,
+    notice_of,
+    random_ledger,
+    record,
+    reference_of,
+    stations,
+)
 
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import PrivacyError
 from isoloir.domain.forecast import FeatureMatrix
 from isoloir.domain.ledger import Ledger, Notice
 from isoloir.domain.tables import GRAINS, Column, Table
-from isoloir.features.catalogue import CATALOGUE, Feature, feature
-from isoloir.features.matrix import THEMES, build
+from isoloir.features.catalogue import CATALOGUE, CONTEXTUAL, Feature, context_feature, feature
+from isoloir.features.matrix import CONTEXT_THEMES, THEMES, build, is_per_bloc, with_context
 from isoloir.features.prior import TURNOUT_KERNEL
-from isoloir.features.view import View, look
+from isoloir.features.view import Place, View, look
 
+EVERY = {**CATALOGUE, **CONTEXTUAL}
 UNITS = {"logit", "log", "share", "flag", "count", "code", "years"}
 
 
-@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+@pytest.mark.parametrize("entry", EVERY.values(), ids=EVERY)
 def test_a_feature_says_in_one_line_what_it_is(entry: Feature) -> None:
     assert entry.text.endswith(".") and "\n" not in entry.text
     assert 10 < len(entry.text) <= 110
     assert entry.text[0].isupper() or entry.text[0].isdigit()
 
 
-@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+@pytest.mark.parametrize("entry", EVERY.values(), ids=EVERY)
 def test_a_feature_declares_its_unit_its_theme_and_its_range(entry: Feature) -> None:
     assert entry.unit in UNITS
-    assert entry.theme in {module.__name__.rsplit(".", 1)[-1] for module in THEMES}
+    themes = CONTEXT_THEMES if entry.name in CONTEXTUAL else THEMES
+    assert entry.theme in {module.__name__.rsplit(".", 1)[-1] for module in themes}
     assert entry.low is None or entry.high is None or entry.low < entry.high
     if entry.unit in ("share", "flag"):
         assert (entry.low, entry.high) == (0, 1)
@@ -44,29 +58,45 @@ def test_a_feature_declares_its_unit_its_theme_and_its_range(entry: Feature) -> 
 
 def test_every_theme_with_a_feature_is_built(repository: Path) -> None:
     """A file that no one imports would drop its features without a word."""
-    with_features = {
-        p.stem for p in (repository / "features").glob("*.py") if "@feature(" in p.read_text(encoding="utf-8")
-    }
-    assert with_features == {module.__name__.rsplit(".", 1)[-1] for module in THEMES}
+    for mark, themes in (("\n@feature(", THEMES), ("\n@context_feature(", CONTEXT_THEMES)):
+        with_features = {
+            p.stem for p in (repository / "features").glob("*.py") if mark in p.read_text(encoding="utf-8")
+        }
+        assert with_features == {module.__name__.rsplit(".", 1)[-1] for module in themes}
 
 
 def test_the_columns_of_all_features_make_one_table() -> None:
-    columns = tuple(c for entry in CATALOGUE.values() for c in entry.columns(BLOCS))
+    columns = tuple(c for entry in EVERY.values() for c in entry.columns(BLOCS))
     assert len(Table("features", "station", columns).names) == len(columns)
-    assert {"turnout_prior", "share_prior_left", "standing_right"} <= {c.name for c in columns}
+    assert {"turnout_prior", "share_prior_left", "standing_right", "turnout_nested", "census_poverty"} <= {
+        c.name for c in columns
+    }
     assert all(c.dtype == "number" and c.nullable for c in columns)
 
 
 def test_a_second_feature_of_one_name_is_refused() -> None:
-    before = dict(CATALOGUE)
+    before, of_context = dict(CATALOGUE), dict(CONTEXTUAL)
 
     def registered_log(view: View) -> np.ndarray:
         """Not that one."""
         return np.zeros(len(view.notice.stations))
 
-    with pytest.raises(ValueError, match="registered_log"):
-        feature("log")(registered_log)
-    assert before == CATALOGUE
+    def census_poverty(place: Place) -> np.ndarray:
+        """Nor that one."""
+        return np.zeros(len(place.notice.stations))
+
+    for made in (registered_log, census_poverty):
+        for enter in (feature, context_feature):
+            with pytest.raises(ValueError, match=made.__name__):
+                enter("log")(made)
+    assert before == CATALOGUE and of_context == CONTEXTUAL
+
+
+def test_a_feature_of_context_has_one_column_and_no_bloc() -> None:
+    assert not any(entry.per_bloc for entry in CONTEXTUAL.values())
+    assert not is_per_bloc("census_poverty") and is_per_bloc("standing")
+    with pytest.raises(KeyError):
+        is_per_bloc("standing_left")
 
 
 def test_every_feature_that_a_model_names_is_in_the_catalogue(repository: Path) -> None:
@@ -77,6 +107,7 @@ def test_every_feature_that_a_model_names_is_in_the_catalogue(repository: Path) 
         context = said.get("context", [])
         assert set(said["features"]) | set(context) <= set(CATALOGUE), path.name
         assert all(CATALOGUE[name].per_bloc for name in context), path.name
+        assert said["census"] and set(said["census"]) <= set(CONTEXTUAL), path.name
 
 
 def a_notice(contest: Contest, seed: int) -> Notice:
@@ -88,21 +119,17 @@ def a_notice(contest: Contest, seed: int) -> Notice:
     return Notice(contest, BLOCS, stations(codes), registered.astype(np.int32), standing, "file", "file")
 
 
-def reference_key(contest: Contest) -> str | None:
-    found = CALENDAR.reference_of(contest)
-    return found.key if found else None
-
-
 SEED = st.integers(0, 2**32 - 1)
 
 
 @given(seed=SEED, contest=st.sampled_from([TARGET, LAST]), on_file=st.booleans())
 def test_every_value_lies_in_the_declared_range(seed: int, contest: Contest, on_file: bool) -> None:
-    ledger = random_ledger(seed)
+    ledger = full_ledger(seed)
     notice = a_notice(contest, seed) if on_file else notice_of(ledger, contest)
-    view = look(ledger.as_of(contest.eve), notice, reference_key(contest))
-    for name, entry in CATALOGUE.items():
-        values = entry.make(view)
+    past = ledger.as_of(contest.eve)
+    view, place = look(past, notice, reference_of(contest)), Place(notice, past.context)
+    for name, entry in EVERY.items():
+        values = entry.make(place if name in CONTEXTUAL else view)
         rows = (len(notice.stations),)
         assert values.shape == ((*rows, len(BLOCS)) if entry.per_bloc else rows), name
         assert not np.isinf(values).any(), name
@@ -116,12 +143,34 @@ def test_every_value_lies_in_the_declared_range(seed: int, contest: Contest, on_
 def test_every_value_lies_in_the_declared_range_after_a_single_contest(seed: int) -> None:
     past = random_ledger(seed).as_of(AsOf(CONTESTS[1].held_on))
     matrix = build(past, a_notice(TARGET, seed), None)
-    columns = [c for entry in CATALOGUE.values() for c in entry.columns(BLOCS)]
+    columns = [c for entry in EVERY.values() for c in entry.columns(BLOCS)]
     assert matrix.names == tuple(c.name for c in columns)
     for column in columns:
         known = matrix.column(column.name)[~np.isnan(matrix.column(column.name))]
         assert column.low is None or (known >= column.low - 1e-12).all(), column.name
         assert column.high is None or (known <= column.high + 1e-12).all(), column.name
+
+
+@given(seed=SEED)
+def test_another_context_changes_the_features_of_context_and_no_other(seed: int) -> None:
+    """And a matrix that has been given one context, then another, is as if it had that one at once."""
+    ledger, other = full_ledger(seed), full_ledger(seed + 1).context
+    matrix = build(ledger.as_of(TARGET.eve), notice_of(ledger), None)
+    changed = with_context(matrix, other)
+    assert changed.names == matrix.names and changed.notice is matrix.notice
+    place = Place(matrix.notice, other)
+    for name in matrix.names:
+        expected = CONTEXTUAL[name].make(place) if name in CONTEXTUAL else matrix.column(name)
+        assert changed.column(name).tobytes() == expected.tobytes(), name
+    assert bits(with_context(changed, ledger.context)) == bits(matrix)
+
+
+def test_a_matrix_of_named_features_has_no_others() -> None:
+    ledger = full_ledger(1)
+    wanted = (CATALOGUE["registered_log"], CATALOGUE["standing"])
+    matrix = build(ledger.as_of(TARGET.eve), notice_of(ledger), None, wanted)
+    assert matrix.names == ("registered_log", *(f"standing_{b}" for b in BLOCS))
+    assert with_context(matrix, ledger.context).names == (*matrix.names, *CONTEXTUAL)
 
 
 # Two stations of the commune A-1, one of B-1, two blocs. In 2014 turnout was 50 % and left had 52 %,
@@ -156,6 +205,7 @@ def ledger() -> Ledger:
                 standing=[[True, True], [False, True], [True, True]],
             ),
         ),
+        follow=False,
     )
 
 
@@ -194,6 +244,7 @@ BY_HAND: dict[str, Sequence[float]] = {
     "commune_stations": [2, 2, 1],
     "history_depth": [1, 2 / 3, 1],
     "history_source": [0, 0, 0],
+    "reference_own": [1, 1, 1],
     "blocs_standing": [2, 1, 2],
     "strength_missing": [0, 0.52, 0],
     "later_round": [1, 1, 1],
@@ -224,6 +275,50 @@ def test_the_prior_of_one_contest_shrinks_its_deviation(ledger: Ledger) -> None:
     weight = towards / (k.common + k.kind + k.ballot + k.time + k.nugget)
     expected = weight * np.array([deviation(700, 1000, 0.5), deviation(300, 1000, 0.5), 0])
     assert matrix.column("turnout_prior") == pytest.approx(expected, abs=1e-12)
+
+
+# The same country, whose commune A-1 gave its stations other numbers before 2020: by code they are new,
+# and of 2014 and 2016 nothing else changed.
+RENUMBERED = {"A-1-0": "A-1-7", "A-1-1": "A-1-8", "B-1-0": "B-1-0"}
+
+
+@pytest.fixture(scope="module")
+def renumbered(ledger: Ledger) -> FeatureMatrix:
+    """Stations followed."""
+    now = [RENUMBERED[c] for c in CODES]
+    target = record(TARGET, now, [1010, 505, 500], [1] * 3, [[1, 0]] * 3)
+    past = [
+        record(FIRST, CODES, [1000, 500, 500], [700, 100, 200], [[490, 210], [50, 50], [100, 100]]),
+        record(OTHER, CODES, [1000, 500, 500], [300, 300, 200], [[60, 240], [200, 100], [80, 120]]),
+    ]
+    whole = Ledger(("left", "right"), (*past, target))
+    return build(whole.as_of(TARGET.eve), notice_of(whole), FIRST.key)
+
+
+FOLLOWED: dict[str, Sequence[float]] = {
+    # Naive rules find no station of A-1 again: they have the commune's 800 of 1500, and 600 of 1500.
+    "turnout_same_kind": [deviation(800, 1500, 0.5)] * 2 + [deviation(200, 500, 0.5)],
+    "turnout_last_round": [deviation(600, 1500, 0.4)] * 2 + [deviation(200, 500, 0.4)],
+    "turnout_lag1": [deviation(300, 1000, 0.4), deviation(300, 500, 0.4), deviation(200, 500, 0.4)],
+    "turnout_lag2": [deviation(700, 1000, 0.5), deviation(100, 500, 0.5), deviation(200, 500, 0.5)],
+    "registered_growth": [np.nan, np.nan, 0],
+    "history_source": [1, 1, 0],
+    "history_depth": [1, 1, 1],
+    "reference_own": [1, 1, 1],
+    "reference_share_left": [0.7, 0.5, 0.5],
+    # The nation's share of left was 640 of 1000, then 340 of 800.
+    "share_lag1_left": [index(60, 300, 340 / 800), index(200, 300, 340 / 800), index(80, 200, 340 / 800)],
+    "swing_last_left": [
+        index(60, 300, 340 / 800) - index(490, 700, 0.64),
+        index(200, 300, 340 / 800) - index(50, 100, 0.64),
+        index(80, 200, 340 / 800) - index(100, 200, 0.64),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_value_of_stations_that_were_renumbered_by_hand(renumbered: FeatureMatrix, name: str) -> None:
+    assert renumbered.column(name) == pytest.approx(np.array(FOLLOWED[name]), abs=1e-12, nan_ok=True)
 
 
 CODE = Column("station_id", "text", "code", "The station.")

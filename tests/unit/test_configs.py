@@ -252,7 +252,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     for file, where in [
         ("territory.yaml", "colour: is not a known key"),
         ("elections.yaml", "contests.2020_muni_t1.labels"),
-        ("sources.yaml", "publisher: must be one of datagouv, tidy"),
+        ("sources.yaml", "publisher: must be one of communes, datagouv, tidy"),
         ("other.yaml", "version"),
     ]:
         assert any(file in line and where in line for line in told.splitlines()), (where, told)

@@ -356,7 +356,7 @@ def test_a_file_that_is_cut_short_is_refused(copy: Path, tmp_path: Path) -> None
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path, tmp_path, "there is no general_results")
+    refused(tmp_path, tmp_path, "no general_results.parquet or general_results.csv")
 
 
 def test_a_label_that_may_be_a_name_is_refused_and_not_shown(copy: Path, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_department_without_a_past_is_given_the_nation_s_turnout_and_no_share_
     ledger = Ledger(("left", "right"), (first, third))
     matrix = build(ledger.as_of(TARGET.eve), notice_of(ledger), FIRST.key)
     assert matrix.column("turnout_department_mean")[2] == 0
-    assert matrix.column("history_source").tolist() == [0, 0, 3]
+    assert matrix.column("history_source").tolist() == [0, 0, 4]
     assert matrix.column("share_department_mean_left")[1] == matrix.column("share_same_kind_left")[1] == 0
 
 
@@ -132,4 +132,4 @@ def test_a_code_found_again_without_electors_is_no_past() -> None:
     ledger = Ledger(("left", "right"), (first, third))
     matrix = build(ledger.as_of(TARGET.eve), notice_of(ledger), FIRST.key)
     assert matrix.column("history_depth").tolist() == [0, 1]
-    assert matrix.column("history_source").tolist() == [1, 0]
+    assert matrix.column("history_source").tolist() == [2, 0]
