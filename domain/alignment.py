@@ -88,14 +88,12 @@ def align(lists: Lists, drift: Drift, recoded: float | None) -> Aligned:
     forward, backward = _forward(gains), _backward(gains, lists)
     k = np.arange(len(lists.n_old))
     total = forward[k, lists.n_old, lists.n_new]
-    # A path with free ends may begin and stop at any member of either list.
-    ends = 0.0 if recoded is not None else 2 * np.log(lists.n_old + lists.n_new)
     moves = np.zeros((PAIRING, *forward.shape))
     for move, (a, b) in enumerate(MOVES[:PAIRING]):
         before = forward[:, : forward.shape[1] - a, : forward.shape[2] - b]
         along = before + gains[move][:, a:, b:] + backward[:, a:, b:] - total[:, None, None]
         moves[move][:, a:, b:] = np.exp(np.minimum(along, 0.0))
-    return Aligned(total - ends, moves)
+    return Aligned(total, moves)
 
 
 def _gains(lists: Lists, drift: Drift, recoded: float) -> Floats:
@@ -122,6 +120,11 @@ def _free_ends(gains: Floats, lists: Lists) -> None:
     at_new = (j == 0) | (j == lists.n_new[:, None])
     gains[3][:, 1:] = np.where(at_new[:, None, :], 0.0, gains[3][:, 1:])
     gains[4][:, :, 1:] = np.where(at_old[:, :, None], 0.0, gains[4][:, :, 1:])
+    # Paid once at either end: where to begin or to stop is one of so many places.
+    k, toll = np.arange(len(lists.n_old)), -np.log(lists.n_old + lists.n_new)
+    for move, edge in ((3, gains[3][:, 1, 0]), (4, gains[4][:, 0, 1])):
+        edge += toll
+        gains[move][k, lists.n_old, lists.n_new] += toll
 
 
 def _forward(gains: Floats) -> Floats:

@@ -24,7 +24,7 @@ SURE = 0.5
 FAINT = 0.03
 """The same for a code found again, where nothing else is surer: its past still tells something."""
 
-READINGS = (0.95, 0.03, 0.02)
+READINGS = (0.95, 0.02, 0.03)
 """How likely each reading is before the registered electors are looked at: kept, given anew, drawn anew."""
 
 RECODED = 0.01

@@ -98,6 +98,24 @@ def test_blocks_that_changed_places_are_found_in_turn() -> None:
     assert set(found) == right
 
 
+def test_a_block_that_moved_behind_another_does_not_hide_those_that_stayed() -> None:
+    """As in a city of the west in 2017: quarters 1, 2 and 3 became 1, 3 and 2, all under new numbers."""
+    one = [1034, 914, 945, 928, 1148, 965, 1020, 1019, 1250, 1388, 1235, 1183]
+    two = [1273, 1164, 980, 965, 1009, 912, 910, 966]
+    three = [1093, 831, 767, 881, 1289, 1136, 1176, 1045, 986, 982, 1132, 1010, 1343, 838, 788]
+    old = {
+        f"{100 * q + n}": e for q, of_it in enumerate([one, two, three], 1) for n, e in enumerate(of_it, 1)
+    }
+    now = [e + 9 - n % 19 for n, e in enumerate([*one, *three, *two])]
+    new = {f"{n:04d}": e for n, e in enumerate(now, 1)}
+    before, after = roll(a=old), drifted(a=new)
+    order = [*list(old)[:12], *list(old)[20:], *list(old)[12:20]]
+    right = {(f"a-{o}", f"a-{n}") for o, n in zip(order, new, strict=True)}
+    found = set(told(before, after, step(before, after)))
+    assert found <= right
+    assert len(found) >= 27
+
+
 def test_a_station_that_was_split_gives_its_past_to_both() -> None:
     old = roll(a={"1": 810, "2": 1640, "3": 1020, "4": 905})
     new = drifted(a={"1": 812, "2": 900, "2b": 738, "3": 1016, "4": 907})
