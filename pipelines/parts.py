@@ -18,8 +18,9 @@ from .context import GEO, line, write_context
 from .home import Home, read_json, set_in_place, write_json
 from .pieces import COMMUNES, CONTEXT, MINISTRY, RESULTS, Piece
 from .progress import Say
-from .sources import communes, context, contours, datagouv, ministry, raw, returns, tables, tidy
+from .sources import communes, context, contours, datagouv, raw, returns, tables, tidy
 from .sources.door import Door
+from .sources.ministry import reader as ministry
 from .sources.returns import Finding, Read, Returns
 from .sources.tables import Opened
 from .store import code_digest, stamp
@@ -27,7 +28,7 @@ from .store import code_digest, stamp
 SAID = "part.json"
 CODE = {
     RESULTS: ("pipelines.sources.datagouv", "pipelines.sources.tidy", "pipelines.sources.communes"),
-    MINISTRY: ("pipelines.sources.ministry",),
+    MINISTRY: ("pipelines.sources.ministry.reader",),
     COMMUNES: ("pipelines.sources.communes",),
     CONTEXT: ("pipelines.sources.context", "pipelines.sources.contours"),
 }

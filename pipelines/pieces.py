@@ -10,7 +10,8 @@ from isoloir.configs.load import TerritoryConfig
 from isoloir.configs.sources import CommunesSource, ContextFile, DatagouvSource, SourceFile
 from isoloir.domain.errors import SourceError, UsageError
 
-from .sources import communes, datagouv, ministry, outlines, tidy
+from .sources import communes, datagouv, outlines, tidy
+from .sources.ministry import reader as ministry
 from .sources.raw import Original
 from .sources.tables import Form, sha256_of
 

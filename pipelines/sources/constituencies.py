@@ -15,7 +15,7 @@ from isoloir.domain.ledger import Mask
 from isoloir.domain.station import Text
 
 from .datagouv import STATION_ID
-from .ministry_codes import ABROAD, commune_code, constituency_code
+from .ministry.codes import ABROAD, commune_code, constituency_code
 from .returns import shown
 from .tables import Form, Opened, batches
 

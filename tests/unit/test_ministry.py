@@ -17,11 +17,11 @@ from ministry_files import FORMS, LABELS, NAME, Station, Votes, moved, stations_
 from isoloir.configs.load import load_territory
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import SourceError
-from isoloir.pipelines.sources import ministry
 from isoloir.pipelines.sources.door import Door
-from isoloir.pipelines.sources.ministry_codes import commune_code, constituency_code, department_of
-from isoloir.pipelines.sources.ministry_hints import Hints, hints_in
-from isoloir.pipelines.sources.ministry_labels import mended, with_letters
+from isoloir.pipelines.sources.ministry import reader as ministry
+from isoloir.pipelines.sources.ministry.codes import commune_code, constituency_code, department_of
+from isoloir.pipelines.sources.ministry.hints import Hints, hints_in
+from isoloir.pipelines.sources.ministry.labels import mended, with_letters
 from isoloir.pipelines.sources.returns import Read, check
 from isoloir.pipelines.sources.tables import Opened
 

@@ -16,8 +16,8 @@ from ministry_files import FORMS, LABELS, NAME, Truth, stations_of, truth_of
 
 from isoloir.configs.load import load_territory
 from isoloir.domain.errors import IsoloirError
-from isoloir.pipelines.sources import ministry
 from isoloir.pipelines.sources.door import Door
+from isoloir.pipelines.sources.ministry import reader as ministry
 from isoloir.pipelines.sources.returns import Returns, check, refuse
 from isoloir.pipelines.sources.tables import Opened
 

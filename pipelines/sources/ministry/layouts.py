@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from .ministry_hints import NOTHING, Hints, hints_in
+from .hints import NOTHING, Hints, hints_in
 
 STANDARD = ("registered", "voters", "abstentions", "blank", "null", "valid")
 """The counts of a station, in the order in which they are handed on."""

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .ministry_cells import Cells, Numbers
-from .ministry_contests import Evidence, uniform_offers
-from .ministry_layouts import Layout
-from .ministry_rows import END_IT, FETCH, NO_END, is_ended, refused
-from .returns import Returns
-from .tables import Opened
+from isoloir.pipelines.sources.returns import Returns
+from isoloir.pipelines.sources.tables import Opened
+
+from .cells import Cells, Numbers
+from .contests import Evidence, uniform_offers
+from .layouts import Layout
+from .rows import END_IT, FETCH, NO_END, is_ended, refused
 
 
 @dataclass(frozen=True, slots=True)

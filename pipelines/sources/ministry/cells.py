@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .ministry_codes import Zeros, commune_code, constituency_code, is_canton, station_code
-from .ministry_layouts import STANDARD, Layout, Ratio
-from .ministry_rows import Chunk, refused
-from .tables import Opened
+from isoloir.pipelines.sources.tables import Opened
+
+from .codes import Zeros, commune_code, constituency_code, is_canton, station_code
+from .layouts import STANDARD, Layout, Ratio
+from .rows import Chunk, refused
 
 ROUNDED_PP = 0.0101
 """Percentages are published with two decimals: rounded, or cut off."""

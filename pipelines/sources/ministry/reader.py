@@ -1,7 +1,7 @@
 """The Ministry of the Interior's files of one election, 2012 to 2024, into returns.
 
 They come within a week of a vote, years before the aggregated files. Their names, years and layouts differ; a
-layout is told by the header or the first rows, the contest by the content (see ``ministry_contests``).
+layout is told by the header or the first rows, the contest by the content (see ``contests.py``).
 
 Refused are damaged rows, a row or a candidate that stands twice, columns that changed places, and a file that
 was cut. A whole line that is missing can't be seen: its station is missing then, and no number is wrong.
@@ -22,18 +22,18 @@ from isoloir.domain.bloc import SHORT_CODE
 from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import CODES, Stations
+from isoloir.pipelines.sources.door import Door
+from isoloir.pipelines.sources.returns import Read, Returns
+from isoloir.pipelines.sources.tables import BATCH, Form, Opened
 
-from .door import Door
-from .ministry_cells import Cells, Memory, cells_of, joined
-from .ministry_checks import Grouped, check_labels, check_long_sums, check_whole, evidence_of, grouped
-from .ministry_codes import STATION_ID, department_of
-from .ministry_contests import NUANCES, contests_of, could_be
-from .ministry_header import with_header
-from .ministry_labels import mended, through, with_letters
-from .ministry_layouts import STANDARD, Layout, without_header
-from .ministry_rows import chunks, head_of, refused
-from .returns import Read, Returns
-from .tables import BATCH, Form, Opened
+from .cells import Cells, Memory, cells_of, joined
+from .checks import Grouped, check_labels, check_long_sums, check_whole, evidence_of, grouped
+from .codes import STATION_ID, department_of
+from .contests import NUANCES, contests_of, could_be
+from .header import with_header
+from .labels import mended, through, with_letters
+from .layouts import STANDARD, Layout, without_header
+from .rows import chunks, head_of, refused
 
 __all__ = ["FORM", "Layout", "read_returns", "recognise"]
 

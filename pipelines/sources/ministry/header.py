@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from .ministry_layouts import BEFORE, STANDARD, Block, Layout, Ratio
+from .layouts import BEFORE, STANDARD, Block, Layout, Ratio
 
 _FIXED = {
     "department": ("Code du département", "Code département"),

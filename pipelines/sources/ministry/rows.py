@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isoloir.domain.errors import SourceError
+from isoloir.pipelines.sources.tables import Opened
 
-from .ministry_layouts import Layout
-from .tables import Opened
+from .layouts import Layout
 
 LONGEST = 1 << 20
 """Bytes of a line: the longest published one has some 12,000."""

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from isoloir.domain.election import Contest
 from isoloir.domain.errors import SourceError
+from isoloir.pipelines.sources.door import Door
+from isoloir.pipelines.sources.tables import Opened
 
-from .door import Door
-from .ministry_hints import hints_in
-from .ministry_layouts import Layout
-from .tables import Opened
+from .hints import hints_in
+from .layouts import Layout
 
 PARTIES = {
     "UMP": (date.min, date(2015, 5, 29)),

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import Contest
-
-from .door import Door
+from isoloir.pipelines.sources.door import Door
 
 LOST = "?\ufffd"
 """What stands for a letter that an encoding lost."""

@@ -1,0 +1,1 @@
+"""The Ministry of the Interior's files of single rounds."""
