@@ -9,14 +9,13 @@ nothing is left of them. A pair's confidence is its probability over all three.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from .alignment import MOVES, OTHERS, PAIRING, Drift, Lists, align
-from .pairs import ALIGNED, DOUBTFUL, EXACT, MERGED, SPLIT, WHOLE, Floats, Ints, Mask, Pairs, Roll, joined
-from .station import Text, grouped, positions
+from .alignment import MOVES, OTHERS, PAIRING, Lists, align
+from .pairs import ALIGNED, DOUBTFUL, EXACT, MERGED, SPLIT, WHOLE, Floats, Ints, Pairs, Roll, joined
+from .rolls import Side, TwoRolls, compared, left, sides
+from .station import Text, positions
 
 SURE = 0.5
 """Probability from which a pair is taken for what happened, so that it has no rival."""
@@ -39,56 +38,11 @@ PASSES = 3
 AGREE = 0.25
 """Largest relative gap of a commune's registered electors at which it is taken for the same commune."""
 
-SMALL = 300
-"""Registered electors of the communes with one station from which drift is learnt: fewer are too noisy."""
-
 OFFSHOOT = 0.05
 """How often a new station without a partner was split off one station alone."""
 
 CELLS = 200_000
 """Size of a batch of lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The stations of one roll by commune: rows of the roll in order of commune, and where each begins."""
-
-    rows: Ints
-    first: Ints
-    count: Ints
-
-    def padded(self, communes: Ints) -> tuple[Ints, Mask]:
-        """Rows [K × N] of some communes' stations, and which of these are not padding."""
-        place = np.arange(int(self.count[communes].max()))
-        at = np.minimum(self.first[communes][:, None] + place, len(self.rows) - 1)
-        return self.rows[at], place < self.count[communes][:, None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """Two rolls, log of registered [S] and commune [S] of each (−1: of none of the new), and their drift.
-
-    ``growth`` [C] is that of each commune's own registered electors, or the ``common`` one where it is odd.
-    """
-
-    old: Roll
-    new: Roll
-    old_log: Floats
-    new_log: Floats
-    old_commune: Ints
-    new_commune: Ints
-    drift: Drift
-    growth: Floats
-    common: float
-
-    def odds(self, old: Ints, new: Ints) -> Floats:
-        """Log-odds that registered electors drifted from ``old`` to ``new``, against chance."""
-        growth = self.growth[self.new_commune[new]]
-        return self.drift.odds(self.old_log[old], self.new_log[new], growth)
-
-    def same_code(self, old: Ints, new: Ints) -> Mask:
-        """Where the ids of two stations are equal."""
-        return np.asarray(self.old.stations.station_id[old] == self.new.stations.station_id[new])
 
 
 def step(old: Roll, new: Roll, became: tuple[Text, Text] | None = None) -> Pairs:
@@ -101,12 +55,12 @@ def step(old: Roll, new: Roll, became: tuple[Text, Text] | None = None) -> Pairs
         none = np.zeros(0, np.intp)
         return Pairs(none, none, np.zeros(0), np.zeros(0, np.int8), np.zeros(0))
     found = positions(new.stations.station_id, old.stations.station_id)
-    case = _case(old, new, found, became)
+    case = compared(old, new, found, became)
     clean = _clean(case, found)
     parts = [_pairs(case, found[clean], clean, EXACT)]
-    parts.append(_whole(case, found, *_sides(case, parts)))
+    parts.append(_whole(case, found, *sides(case, parts)))
     for turn in range(PASSES):
-        before, after = _sides(case, parts)
+        before, after = sides(case, parts)
         fewest = 1 if turn == 0 else 2
         several = np.flatnonzero((before.count > fewest) & (after.count > fewest))
         more = [_aligned(case, b, before, after, kept=turn == 0) for b in _batches(several, before, after)]
@@ -117,66 +71,13 @@ def step(old: Roll, new: Roll, became: tuple[Text, Text] | None = None) -> Pairs
     return _with_offshoots(case, joined(parts))
 
 
-def _case(old: Roll, new: Roll, found: Ints, became: tuple[Text, Text] | None) -> _Case:
-    codes, new_commune = grouped(new.stations.commune_code)
-    old_commune = positions(_followed(old.stations.commune_code, codes, became), codes)
-    old_log, new_log = (np.log(np.maximum(1, roll.registered)) for roll in (old, new))
-    here = old_commune >= 0
-    before = np.bincount(old_commune[here], weights=old.registered[here], minlength=len(codes))
-    after = np.bincount(new_commune, weights=new.registered, minlength=len(codes))
-    n_old = np.bincount(old_commune[here], minlength=len(codes))
-    n_new = np.bincount(new_commune, minlength=len(codes))
-    grown = np.log(np.maximum(1, after)) - np.log(np.maximum(1, before))
-    alone = grown[(n_old == 1) & (n_new == 1) & (np.minimum(before, after) >= SMALL)]
-    common = float(np.median(alone)) if len(alone) else 0.0
-    # The mean distance of a Laplace variable is its scale, the median distance ln 2 of it.
-    scale = float(np.median(np.abs(alone - common))) / np.log(2) if len(alone) else 0.05
-    mean = np.bincount(new_commune, weights=new_log, minlength=len(codes)) / np.maximum(1, n_new)
-    several = n_new[new_commune] > 2
-    apart = np.abs(new_log - mean[new_commune])[several]
-    # 1.4826 median distances are one standard deviation; two stations differ by √2 of it.
-    spread = float(np.sqrt(2) * 1.4826 * np.median(apart)) if len(apart) else 0.3
-    drift = Drift(max(scale, 0.005), max(spread, 0.05))
-    growth = _growth(found, old_log, new_log, new_commune, np.full(len(codes), common))
-    growth = np.where(n_old == n_new, grown, growth)
-    growth = np.where(np.abs(growth - common) <= 0.15, growth, common)
-    return _Case(old, new, old_log, new_log, old_commune, new_commune, drift, growth, common)
-
-
-def _growth(found: Ints, old_log: Floats, new_log: Floats, commune: Ints, otherwise: Floats) -> Floats:
-    """The median growth of each commune's codes found again [C]; ``otherwise`` where there are under three.
-
-    Not the commune's total: in a second round a part of its stations may not vote.
-    """
-    rows = np.flatnonzero(found >= 0)
-    grown = pd.Series(new_log[rows] - old_log[found[rows]]).groupby(commune[rows])
-    median, count = grown.median(), grown.size()
-    out = otherwise.copy()
-    enough = median.index[count >= 3].to_numpy()
-    out[enough] = median.to_numpy()[count >= 3]
-    return out
-
-
-def _followed(codes: Text, known: Text, became: tuple[Text, Text] | None) -> Text:
-    """The codes of communes, those that are gone replaced by what they became, as often as needed."""
-    if became is None:
-        return codes
-    for _ in range(5):
-        at = positions(codes, became[0])
-        gone = (positions(codes, known) < 0) & (at >= 0)
-        if not gone.any():
-            break
-        codes = np.where(gone, became[1][at], codes)
-    return codes
-
-
-def _pairs(case: _Case, old: Ints, new: Ints, method: int) -> Pairs:
+def _pairs(case: TwoRolls, old: Ints, new: Ints, method: int) -> Pairs:
     """Pairs of whole stations by one method, as sure as their registered electors make them."""
     odds = np.clip(case.odds(old, new) + np.log(1 / OTHERS - 1), -50, 50)
     return Pairs(old, new, np.ones(len(old)), np.full(len(old), method, np.int8), 1 / (1 + np.exp(-odds)))
 
 
-def _clean(case: _Case, found: Ints) -> Ints:
+def _clean(case: TwoRolls, found: Ints) -> Ints:
     """New stations of communes whose stations all have their code and as many electors as before."""
     count = len(case.growth)
     off = np.abs(case.new_log - case.old_log[found] - case.growth[case.new_commune])
@@ -187,28 +88,7 @@ def _clean(case: _Case, found: Ints) -> Ints:
     return np.flatnonzero(~bad[case.new_commune])
 
 
-def _left(case: _Case, parts: list[Pairs]) -> tuple[Ints, Ints]:
-    """The old and the new stations that are in no pair yet; old ones of no commune of now left out."""
-    old, new = case.old_commune >= 0, np.ones(len(case.new_commune), np.bool_)
-    for part in parts:
-        old[part.old] = False
-        new[part.new] = False
-    return np.flatnonzero(old), np.flatnonzero(new)
-
-
-def _sides(case: _Case, parts: list[Pairs]) -> tuple[_Side, _Side]:
-    """What is in no pair yet, by commune."""
-    (old, new), communes = _left(case, parts), len(case.growth)
-    return _side(case.old_commune, old, communes), _side(case.new_commune, new, communes)
-
-
-def _side(commune: Ints, rows: Ints, communes: int) -> _Side:
-    ordered = rows[np.argsort(commune[rows], kind="stable")]
-    count = np.bincount(commune[rows], minlength=communes)
-    return _Side(ordered, np.cumsum(count) - count, count)
-
-
-def _whole(case: _Case, found: Ints, before: _Side, after: _Side) -> Pairs:
+def _whole(case: TwoRolls, found: Ints, before: Side, after: Side) -> Pairs:
     """All of a commune that has one station at one of the two ends, where its electors agree.
 
     Unless a code of it was found again with just its electors: then that is the station, and the rest is not.
@@ -235,7 +115,7 @@ def _whole(case: _Case, found: Ints, before: _Side, after: _Side) -> Pairs:
     return joined([kept, _pairs(case, found[itself], itself, EXACT)])
 
 
-def _itself(case: _Case, found: Ints, new: Ints) -> Ints:
+def _itself(case: TwoRolls, found: Ints, new: Ints) -> Ints:
     """Those of ``new`` whose code is found again in their commune with electors who drifted as all did."""
     here = new[found[new] >= 0]
     here = here[case.old_commune[found[here]] == case.new_commune[here]]
@@ -243,7 +123,7 @@ def _itself(case: _Case, found: Ints, new: Ints) -> Ints:
     return np.asarray(here[apart <= CLEAN * case.drift.scale], dtype=np.intp)
 
 
-def _batches(communes: Ints, before: _Side, after: _Side) -> Iterator[Ints]:
+def _batches(communes: Ints, before: Side, after: Side) -> Iterator[Ints]:
     """Communes whose lists are of like length, few enough to be aligned at once."""
     size = np.maximum(before.count[communes], after.count[communes])
     order = np.argsort(size, kind="stable")
@@ -257,7 +137,7 @@ def _batches(communes: Ints, before: _Side, after: _Side) -> Iterator[Ints]:
         start = stop
 
 
-def _aligned(case: _Case, communes: Ints, before: _Side, after: _Side, *, kept: bool) -> Pairs:
+def _aligned(case: TwoRolls, communes: Ints, before: Side, after: Side, *, kept: bool) -> Pairs:
     """The pairs of some communes that are surer than not; without ``kept``, codes say nothing."""
     (old, is_old), (new, is_new) = before.padded(communes), after.padded(communes)
     same = case.same_code(old[:, :, None], new[:, None, :]) & is_old[:, :, None] & is_new[:, None, :]
@@ -277,7 +157,7 @@ def _aligned(case: _Case, communes: Ints, before: _Side, after: _Side, *, kept: 
     return joined([_of_move(case, old, new, moves[move], *MOVES[move]) for move in range(PAIRING)])
 
 
-def _of_move(case: _Case, old: Ints, new: Ints, likely: Floats, a: int, b: int) -> Pairs:
+def _of_move(case: TwoRolls, old: Ints, new: Ints, likely: Floats, a: int, b: int) -> Pairs:
     """The pairs of the moves that take ``a`` old stations to ``b`` new ones and are surer than not."""
     # Two moves that are equally likely are no certainty; sums of probabilities pass 1 in the last bits.
     k, i, j = np.nonzero(likely > SURE + 1e-9)
@@ -293,9 +173,9 @@ def _of_move(case: _Case, old: Ints, new: Ints, likely: Floats, a: int, b: int) 
     return joined([Pairs(o, n, case.new.registered[n] / total, method, sure) for o in olds for n in news])
 
 
-def _faint(case: _Case, found: Ints, parts: list[Pairs]) -> Pairs:
+def _faint(case: TwoRolls, found: Ints, parts: list[Pairs]) -> Pairs:
     """Codes found again between stations that are in no pair yet, where that is not out of the question."""
-    old_left, new_left = _left(case, parts)
+    old_left, new_left = left(case, parts)
     free = np.zeros(len(case.old_commune), np.bool_)
     free[old_left] = True
     new = new_left[(found[new_left] >= 0) & free[found[new_left]]]
@@ -306,7 +186,7 @@ def _faint(case: _Case, found: Ints, parts: list[Pairs]) -> Pairs:
     return Pairs(pairs.old, pairs.new, pairs.weight, method, sure).at(sure >= FAINT)
 
 
-def _agreeing_share(case: _Case, found: Ints, new: Ints) -> Floats:
+def _agreeing_share(case: TwoRolls, found: Ints, new: Ints) -> Floats:
     """Of the codes of its commune that are found again the part with as many electors, at each of ``new``."""
     rows, count = np.flatnonzero(found >= 0), len(case.growth)
     commune = case.new_commune[rows]
@@ -315,20 +195,20 @@ def _agreeing_share(case: _Case, found: Ints, new: Ints) -> Floats:
     return np.asarray(share[case.new_commune[new]])
 
 
-def _with_offshoots(case: _Case, pairs: Pairs) -> Pairs:
+def _with_offshoots(case: TwoRolls, pairs: Pairs) -> Pairs:
     """The pairs, with new stations that stand apart from the one they were split off, as where they get the
     last number of the commune.
 
     A pair that kept its code lost just the electors whom a station without a partner has, and no other pair
     did so nearly as well.
     """
-    _, left = _left(case, [pairs])
+    _, alone = left(case, [pairs])
     kept = np.flatnonzero(pairs.method == EXACT)
-    if not len(left) or not len(kept):
+    if not len(alone) or not len(kept):
         return pairs
     near = case.drift.scale * CLEAN
-    n, p = _crossed(case.new_commune[left], case.new_commune[pairs.new[kept]])
-    new, pair = left[n], kept[p]
+    n, p = _crossed(case.new_commune[alone], case.new_commune[pairs.new[kept]])
+    new, pair = alone[n], kept[p]
     old, heir = pairs.old[pair], pairs.new[pair]
     growth = case.growth[case.new_commune[new]]
     together = np.logaddexp(case.new_log[heir], case.new_log[new])
@@ -343,17 +223,17 @@ def _with_offshoots(case: _Case, pairs: Pairs) -> Pairs:
     return _split_off(case, pairs, pair[sure], new[sure], likely[sure])
 
 
-def _crossed(left: Ints, right: Ints) -> tuple[Ints, Ints]:
-    """Every pair of a position in ``left`` and one in ``right`` of the same commune."""
-    order = np.argsort(right, kind="stable")
-    first = np.searchsorted(right[order], left, side="left")
-    count = np.searchsorted(right[order], left, side="right") - first
-    rows = np.repeat(np.arange(len(left)), count)
+def _crossed(some: Ints, others: Ints) -> tuple[Ints, Ints]:
+    """Every pair of a position in ``some`` and one in ``others`` of the same commune."""
+    order = np.argsort(others, kind="stable")
+    first = np.searchsorted(others[order], some, side="left")
+    count = np.searchsorted(others[order], some, side="right") - first
+    rows = np.repeat(np.arange(len(some)), count)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
     return rows, order[first[rows] + within]
 
 
-def _split_off(case: _Case, pairs: Pairs, pair: Ints, new: Ints, sure: Floats) -> Pairs:
+def _split_off(case: TwoRolls, pairs: Pairs, pair: Ints, new: Ints, sure: Floats) -> Pairs:
     """The pairs, those at ``pair`` shared with the stations ``new``."""
     heir = case.new.registered[pairs.new[pair]].astype(np.float64)
     part = heir / np.maximum(1, heir + case.new.registered[new])

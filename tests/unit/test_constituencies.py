@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from datetime import date
 from pathlib import Path
 
@@ -74,11 +75,11 @@ def test_a_station_with_a_row_that_names_nobody_is_in_no_group() -> None:
     st.binary(min_size=32, max_size=32),
 )
 def test_groups_depend_neither_on_the_order_of_rows_nor_on_the_salt(
-    rows: list[Row], shuffle: object, salt: bytes
+    rows: list[Row], shuffle: random.Random, salt: bytes
 ) -> None:
     departments = ["01", "01", "01", "02", "02", "02"]
     other = list(rows)
-    shuffle.shuffle(other)  # type: ignore[attr-defined]
+    shuffle.shuffle(other)
     found = groups_of(rows, departments)
     assert groups_of(other, departments, salt) == found
     sets = [frozenset(r[1:] for r in rows if r[0] == s) for s in range(6)]

@@ -49,12 +49,19 @@ def returns(contest: str, rows: Rows, labels: tuple[str, ...] = ("REM", "SOC")) 
     )
 
 
-def part(folder: Path, role: str, *made: Returns, **said: object) -> Part:
+def part(
+    folder: Path,
+    role: str,
+    *made: Returns,
+    findings: tuple[Finding, ...] = (),
+    left_out: dict[str, int] | None = None,
+    withheld: dict[str, int] | None = None,
+) -> Part:
     place = folder / role.replace("/", "-")
     place.mkdir()
     for one in made:
         core.write_returns(one, place)
-    return Part(role, place, (), tuple(one.contest for one in made), **said)  # type: ignore[arg-type]
+    return Part(role, place, (), tuple(one.contest for one in made), findings, left_out or {}, withheld or {})
 
 
 def merged(folder: Path, *parts: Part) -> tuple[dict[str, object], Path]:
@@ -215,7 +222,7 @@ def test_stations_of_paris_lie_in_an_arrondissement_where_figures_of_such_were_r
     pairs = [(b.name, list(zip(b.station_id.tolist(), b.area.tolist(), strict=True))) for b in found]
     expected = [("arrondissements", [("69123_0901", "69389"), ("75056_0321", "75103")])]
     assert pairs == (expected if made else [])
-    told = [note for note in said["notes"] if note.startswith("arrondissements: 2 stations")]  # type: ignore[attr-defined]
+    told = [note for note in said["notes"] if note.startswith("arrondissements: 2 stations")]
     assert len(told) == made
 
 
