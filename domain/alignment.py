@@ -58,11 +58,17 @@ class Drift:
     spread: float
 
     def odds(self, old: Floats, new: Floats, growth: Floats) -> Floats:
-        """Log-odds of a true pair against chance, for logs of sizes and growths that broadcast."""
+        """Log-odds of a true pair against chance, for logs of sizes and growths that broadcast.
+
+        Never more for sizes that are further apart: where the normal falls faster than Laplace, beyond
+        spread² / scale, the odds stay at their least.
+        """
         apart = np.asarray(new - old)
-        true = -np.abs(apart - growth) / self.scale - np.log(2 * self.scale)
-        chance = -((apart / self.spread) ** 2) / 2 - np.log(self.spread * np.sqrt(2 * np.pi))
-        return np.asarray(true - chance)
+        furthest = self.spread**2 / self.scale
+        drifted = np.minimum(np.abs(apart - growth), furthest)
+        true = -drifted / self.scale - np.log(2 * self.scale)
+        met = np.minimum(np.abs(apart), furthest) / self.spread
+        return np.asarray(true + met**2 / 2 + np.log(self.spread * np.sqrt(2 * np.pi)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -422,7 +422,7 @@ def test_random_worlds_hold_every_method() -> None:
         ledger = full_ledger(seed)
         chain = steps(ledger.as_of(TARGET.eve), notice_of(ledger))
         found |= {METHODS[m] for one in chain for m in one.pairs.method}
-    assert found >= {"exact", "aligned", "split", "merged"}
+    assert found >= {"exact", "aligned", "whole", "doubtful"}
 
 
 # What always holds.

@@ -276,6 +276,23 @@ def test_the_sum_over_paths_is_that_of_all_paths_written_out() -> None:
     assert alone.odds[0] == found.odds[1]
 
 
+@given(
+    scale=st.floats(0.005, 0.3),
+    spread=st.floats(0.05, 0.5),
+    apart=st.lists(st.floats(0, 9), min_size=2, max_size=9).map(sorted),
+)
+def test_sizes_further_apart_are_never_likelier_a_pair(
+    scale: float, spread: float, apart: list[float]
+) -> None:
+    odds = Drift(scale, spread).odds(np.array(6.0), 6.0 + np.array(apart), np.array(0.0))
+    assert (np.diff(odds) <= 1e-9).all()
+
+
+def test_two_large_stations_are_not_one_tiny_one() -> None:
+    old, new = roll(a=[1312, 1419, 700]), drifted(a=[1300, 1425, 705, 12])
+    assert told(old, new, step(old, new)) == {(f"a-{n}", f"a-{n}"): ("exact", 1.0) for n in (1, 2, 3)}
+
+
 @pytest.fixture(scope="module")
 def against_truth(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """Pairs found and true between each two contests of the demo: ``_merge`` tells which; kind of event."""
