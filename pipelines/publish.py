@@ -19,6 +19,7 @@ from isoloir.models.reconcile import combined
 from isoloir.models.saved import Mark
 
 from .bench import Bench, Request
+from .context import GEO
 from .home import read_json
 from .pieces import Terms, terms_of
 from .progress import Say
@@ -130,8 +131,10 @@ def usual_valid(matrix: FeatureMatrix) -> Floats:
 
 
 def _terms(bench: Bench) -> list[Terms]:
-    """The terms of every source in core/."""
-    return [terms_of(bench.config, role) for role in read_json(bench.core / "ingest.json")["parts"]]
+    """The terms of every source in core/ that a forecast may rest on: outlines of stations are none."""
+    parts = read_json(bench.core / "ingest.json")["parts"]
+    folders = {role: bench.home.planned("parts", bench.key, name) for role, name in parts.items()}
+    return [terms_of(bench.config, r) for r, folder in folders.items() if not any(folder.glob(f"*{GEO}"))]
 
 
 def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[str, object]:

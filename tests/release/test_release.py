@@ -393,3 +393,11 @@ def test_figures_that_cannot_be_are_refused_by_a_registered_model(
     frame = pd.read_parquet(folder_of(bench, plan.target) / "matrix.parquet")
     with pytest.raises(UsageError, match="national figures that can't be"):
         scored(bench, plan).turnout.predict_frame(frame, national)
+
+
+def test_a_release_is_on_the_terms_of_what_its_forecast_rests_on(demo_run: Any) -> None:
+    """Outlines were ingested too, on terms that nobody states; no forecast comes of them."""
+    assert list(demo_run.home.glob("core/demo/*/context/*.geo.parquet"))
+    manifest = json.loads((demo_run.release / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["licence"] == "Apache-2.0"
+    assert "unstated" not in manifest["attribution"]
