@@ -443,14 +443,16 @@ def oracle_of(demo: Demo) -> Callable[[str], duckdb.DuckDBPyConnection]:
     return functools.cache(lambda key: oracle(demo, demo.config.calendar, key))
 
 
-def matrix(demo: Demo, calendar: Calendar, key: str, coarse: Sequence[str] = ()) -> FeatureMatrix:
-    """What Isoloir makes of the demo, of ``coarse`` contests knowing the communes only."""
+def matrix(
+    demo: Demo, calendar: Calendar, key: str, coarse: Sequence[str] = (), *, forgotten: bool = False
+) -> FeatureMatrix:
+    """What Isoloir makes of the demo, of ``coarse`` contests knowing the communes only, or not even these."""
     ledger = read_ledger(demo.core, calendar, demo.config.grouping("research"))
     ledger = dataclasses.replace(
         ledger,
         follow=False,
         records=tuple(r for r in ledger.records if r.contest.key not in coarse),
-        communes=tuple(by_commune(demo, calendar, each) for each in coarse),
+        communes=() if forgotten else tuple(by_commune(demo, calendar, each) for each in coarse),
     )
     notice = ledger.notice(calendar[key])
     assert notice is not None
@@ -692,7 +694,8 @@ CORRUPTIONS = {
     "voters": (
         f"UPDATE polled SET voters = valid WHERE {IN_ONE_DEPARTMENT}",
         {"turnout_mean_deviation", "turnout_same_kind", "turnout_department_mean", "turnout_kind_mean"}
-        | {"turnout_spread", "turnout_commune", "turnout_department", "turnout_prior", "reference_turnout"},
+        | {"turnout_spread", "turnout_commune", "turnout_department", "turnout_prior", "reference_turnout"}
+        | {"turnout_nested"},
     ),
     "registered": (
         f"UPDATE polled SET registered = 2 * registered WHERE {IN_ONE_DEPARTMENT}",
@@ -709,16 +712,28 @@ CORRUPTIONS = {
         {"share_mean_deviation", "share_same_kind", "share_kind_mean", "share_spread", "share_commune"}
         | {"share_department", "share_prior", "share_pool", "share_anchor", "swing_last", "reference_share"},
     ),
+    "census": (
+        "UPDATE census SET value = value + 0.01 * (known_on - DATE '2000-01-01')",
+        {"census_owner_share", "census_unemployment", "census_poverty", "census_median_income"},
+    ),
+    "secrets": (
+        "UPDATE census SET value = NULL, secret = true WHERE figure = 'poverty_share'",
+        {"census_poverty", "census_withheld"},
+    ),
+    "census of some": (
+        "DELETE FROM census WHERE commune = (SELECT min(commune) FROM polled)",
+        {"census_fallback"},
+    ),
     "stations": (
         f"DELETE FROM polled WHERE {IN_ONE_DEPARTMENT}",
         {"turnout_same_kind", "history_depth", "share_same_kind", "reference_share"},
     ),
 }
-"""What is done to one past contest of 2022_pres_t1, and features that SQL must then see otherwise."""
+"""What is done to what was known before 2022_pres_t1, and features that SQL must then see otherwise."""
 
 
 @pytest.mark.parametrize("what", CORRUPTIONS)
-def test_the_oracle_contradicts_where_one_past_contest_was_corrupted(
+def test_the_oracle_contradicts_where_the_past_was_corrupted(
     demo: Demo, matrix_of: Callable[[str], FeatureMatrix], what: str
 ) -> None:
     """Without this, an oracle that says yes to everything would pass all of the above."""
@@ -729,16 +744,46 @@ def test_the_oracle_contradicts_where_one_past_contest_was_corrupted(
     assert differing.isdisjoint(
         TERRITORY.keys() - {"history_depth", "reference_own"} | OFFER.keys() | {"turnout_lag1"}
     )
+    of_census = what in ("census", "secrets", "census of some")
+    assert differing <= CENSUS.keys() if of_census else differing.isdisjoint(CENSUS)
+
+
+@pytest.mark.parametrize("coarse", [["2009_euro_t1"], ["2010_regi_t1", "2012_pres_t1", "2019_euro_t1"]])
+@pytest.mark.parametrize("target", ["2022_pres_t1", "2024_legi_t2"])
+def test_both_find_the_same_where_some_contests_are_known_by_commune_alone(
+    demo: Demo, matrix_of: Callable[[str], FeatureMatrix], target: str, coarse: list[str]
+) -> None:
+    calendar = demo.config.calendar
+    made, said = matrix(demo, calendar, target, coarse), oracle(demo, calendar, target, coarse=coarse)
+    assert not set(coarse) & set(made.past)
+    assert [n for n in ORACLE if not agree(from_sql(said, n), from_matrix(made, n))] == []
+    assert not agree(made.column("turnout_nested"), matrix_of(target).column("turnout_nested"))
+    without = matrix(demo, calendar, target, coarse, forgotten=True)
+    assert not agree(made.column("turnout_nested"), without.column("turnout_nested"))
+
+
+def test_the_census_of_the_demo_has_secrets_gaps_and_several_vintages(
+    oracle_of: Callable[[str], duckdb.DuckDBPyConnection],
+) -> None:
+    """Without this, the second opinion on the census might be one on nothing."""
+    said = oracle_of("2022_pres_t1")
+    vintages = "SELECT count(DISTINCT describes) FROM income"
+    assert said.execute(vintages).fetchall()[0][0] == 4, "of five, one was not public yet"
+    for name, values in (("census_withheld", {0, 1}), ("census_fallback", {1, 2})):
+        assert set(from_sql(said, name).tolist()) == values, name
+    known = ~np.isnan(from_sql(said, "census_median_income"))
+    assert known.any() and not known.all()
 
 
 def test_the_oracle_itself_sees_nothing_of_what_was_not_public(
     demo: Demo, oracle_of: Callable[[str], duckdb.DuckDBPyConnection]
 ) -> None:
-    """No result of the target or later, and of later contests not even their stations."""
+    """No result of the target or later, of later contests not even their stations, and no later census."""
     corrupt = """
         UPDATE polled SET voters = 0, valid = 0 WHERE contest >= '2022';
         UPDATE listed SET votes = 7 WHERE contest >= '2022';
-        DELETE FROM polled WHERE contest >= '2022_pres_t2' OR contest LIKE '2022_legi%'"""
+        DELETE FROM polled WHERE contest >= '2022_pres_t2' OR contest LIKE '2022_legi%';
+        UPDATE census SET value = 0.123, secret = NOT secret WHERE known_on >= DATE '2022-04-10'"""
     blind = oracle(demo, demo.config.calendar, "2022_pres_t1", corrupt)
     seeing = oracle_of("2022_pres_t1")
     assert [n for n in ORACLE if not agree(from_sql(blind, n), from_sql(seeing, n))] == []
