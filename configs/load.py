@@ -8,7 +8,7 @@ from pathlib import Path
 from isoloir.domain.bloc import TURNOUT_ONLY
 from isoloir.domain.election import Calendar
 from isoloir.domain.errors import UsageError
-from isoloir.domain.scenario import OfferSpec, ScenarioSpec
+from isoloir.domain.scenario import AreaTarget, Candidacy, OfferSpec, ScenarioSpec
 
 from .digest import config_digest
 from .offers import at_path, from_path, load_offer, named, offer_beside
@@ -149,8 +149,17 @@ def load_scenario(config: TerritoryConfig, name_or_path: str | Path) -> Scenario
         _check_offered(config, said, offer, shown, problems)
     blocs = config.grouping(said.grouping).blocs
     values = said.model_dump()
-    values["shares"] = tuple((bloc, said.shares[bloc]) for bloc in blocs if bloc in said.shares)
+    values["shares"] = _in_order(said.shares, blocs)
+    values["areas"] = tuple(
+        AreaTarget(*one.place, one.turnout, _in_order(one.shares, blocs)) for one in said.areas
+    )
     return ScenarioSpec(**values)
+
+
+def _in_order(shares: dict[str, float], blocs: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """The stated shares in the grouping's order, their sum, which rounding leaves near 1, made 1."""
+    total = sum(shares.values())
+    return tuple((bloc, shares[bloc] / total) for bloc in blocs if bloc in shares)
 
 
 def _check_scenario(config: TerritoryConfig, said: ScenarioText, shown: str, problems: Problems) -> None:
@@ -160,21 +169,44 @@ def _check_scenario(config: TerritoryConfig, said: ScenarioText, shown: str, pro
         problems.add(shown, "grouping", f"{config.key} has no grouping called {said.grouping!r}")
         return
     blocs = config.grouping(said.grouping).blocs
-    for bloc in said.shares:
-        if bloc not in blocs:
-            problems.add(shown, f"shares.{bloc}", f"is no bloc of {said.grouping}: {', '.join(blocs)}")
+    for where, shares in _stated(said):
+        for bloc in shares:
+            if bloc not in blocs:
+                problems.add(shown, f"{where}.{bloc}", f"is no bloc of {said.grouping}: {', '.join(blocs)}")
+    # Of a part of the country another part may differ; only the roll tells which area is in which.
+    for where, shares in _stated(said)[1:] if not said.scope else []:
+        for bloc, share in shares.items():
+            if share > 0 and not said.shares.get(bloc, 0.0):
+                problems.add(
+                    shown, f"{where}.{bloc}", "above 0, and the nation's is 0: raise that, or lower it"
+                )
+
+
+def _stated(said: ScenarioText) -> list[tuple[str, dict[str, float]]]:
+    """The field and the shares of the nation, then of each area."""
+    return [("shares", said.shares), *((f"areas.{n}.shares", one.shares) for n, one in enumerate(said.areas))]
 
 
 def _check_offered(
     config: TerritoryConfig, said: ScenarioText, offer: OfferSpec, shown: str, problems: Problems
 ) -> None:
     grouping, contest = config.grouping(said.grouping), config.calendar[said.target]
-    codes = [grouping.code_of(contest, label) for label in offer.labels]
-    stand = {grouping.blocs[code] for code in codes if code is not None and code >= 0}
-    for bloc, share in said.shares.items():
-        if share > 0 and bloc not in stand:
-            problems.add(shown, f"shares.{bloc}", f"above 0, and {said.offer_file} has nobody of that bloc")
+    codes = {label: grouping.code_of(contest, label) for label in offer.labels}
+    rows = [(codes[row.label], row) for row in offer.rows]
+    for (where, shares), area in zip(_stated(said), (None, *said.areas), strict=True):
+        reaching = {code for code, row in rows if area is None or _may_reach(row, *area.place)}
+        stand = {grouping.blocs[code] for code in reaching if code is not None and code >= 0}
+        there = "" if area is None else f" in {' '.join(area.place)}"
+        for bloc, share in shares.items():
+            if share > 0 and bloc not in stand:
+                what = f"above 0, and {said.offer_file} has nobody of that bloc{there}"
+                problems.add(shown, f"{where}.{bloc}", what)
     problems.raise_if_any()
+
+
+def _may_reach(row: Candidacy, level: str, area: str) -> bool:
+    """Whether somebody may stand in an area; which constituency is in which department the roll tells."""
+    return row.level != level or row.area == area
 
 
 @dataclass(frozen=True, slots=True)

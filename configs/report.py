@@ -10,6 +10,7 @@ from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import Contest
 from isoloir.domain.errors import IsoloirError, UsageError
 
+from .experiment import load_experiments
 from .load import (
     available_territories,
     load_models,
@@ -87,7 +88,7 @@ class CheckReport:
 def check(overlay: Path | None = None) -> CheckReport:
     """Everything configured, shipped and laid over; problems are told in the report, not raised."""
     problems: list[str] = []
-    for load in (load_models, load_release):
+    for load in (load_models, load_release, load_experiments):
         try:
             load(overlay)
         except IsoloirError as error:

@@ -54,7 +54,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Spread = Annotated[float, Field(ge=0, le=2)]
+Turnout = Annotated[float, Field(gt=0, lt=1)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+AreaCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]+$")]
 
 
 class TerritoryText(Text):
@@ -160,29 +162,75 @@ class BlocsText(Text):
     rules: tuple[RuleText, ...] = ()
 
 
+class AreaText(Text):
+    """Figures of one area of a scenario: ``department`` or ``constituency`` is its code, in quotes."""
+
+    department: AreaCode | None = None
+    constituency: AreaCode | None = None
+    turnout: Turnout | None = None
+    shares: dict[Name, Share] = {}
+
+    @model_validator(mode="after")
+    def _one_area_with_figures_that_sum(self) -> AreaText:
+        if (self.department is None) == (self.constituency is None):
+            raise ValueError("name either a department or a constituency")
+        if self.turnout is None and not self.shares:
+            raise ValueError("states neither turnout nor shares")
+        _sum_to_one(self.shares)
+        return self
+
+    @property
+    def place(self) -> tuple[Literal["department", "constituency"], str]:
+        """Level and code of the area."""
+        if self.department is not None:
+            return "department", self.department
+        return "constituency", self.constituency or ""
+
+
+def _codes(said: object) -> object:
+    if said == "country":
+        return ()
+    if not isinstance(said, list) or not said:
+        raise ValueError('is "country", or a list of the codes of departments, each in quotes')
+    return said
+
+
 class ScenarioText(Text):
-    """``scenarios/<name>.yaml``; units as in :class:`isoloir.domain.scenario.ScenarioSpec`."""
+    """``scenarios/<name>.yaml``; units as in :class:`isoloir.domain.scenario.ScenarioSpec`.
+
+    ``scope``: ``country``, or the codes of the departments that the national figures are of.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     target: ContestKey
     source: NonEmpty
     dated: Day
     grouping: Name
-    scope: Literal["country"] = "country"
-    turnout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    scope: Annotated[tuple[AreaCode, ...], BeforeValidator(_codes)] = ()
+    turnout: Turnout | None = None
     shares: dict[Name, Share] = {}
     turnout_sd: Spread = 0.0
     shares_sd: Spread = 0.0
     blank_null_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
     offer_file: FileName | None = None
+    areas: tuple[AreaText, ...] = ()
 
     @model_validator(mode="after")
     def _says_something_that_sums(self) -> ScenarioText:
         if self.turnout is None and not self.shares:
             raise ValueError("states neither turnout nor shares")
-        total = sum(self.shares.values())
-        if self.shares and abs(total - 1) > 1e-6:
-            raise ValueError(f"shares: sum to {total:.6f}, not to 1")
+        _sum_to_one(self.shares)
+        return self
+
+    @model_validator(mode="after")
+    def _areas_stand_beside_the_nation(self) -> ScenarioText:
+        _refuse_twice("scope", list(self.scope))
+        _refuse_twice("areas", [" ".join(one.place) for one in self.areas])
+        # Else the areas would be set against figures of an earlier contest, which nobody stated.
+        if self.turnout is None and any(one.turnout is not None for one in self.areas):
+            raise ValueError("areas: state turnout, and the nation's is not stated: state it too")
+        if not self.shares and any(one.shares for one in self.areas):
+            raise ValueError("areas: state shares, and the nation's are not stated: state them too")
         return self
 
 
@@ -236,6 +284,12 @@ class OfferText(Text):
         if len(set(said)) < len(said):
             raise ValueError("heirs_of: speaks twice of one label of one contest")
         return self
+
+
+def _sum_to_one(shares: dict[str, float]) -> None:
+    total = sum(shares.values())
+    if shares and abs(total - 1) > 1e-6:
+        raise ValueError(f"shares: sum to {total:.6f}, not to 1")
 
 
 def _refuse_twice(where: str, said: list[str]) -> None:

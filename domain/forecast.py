@@ -50,14 +50,41 @@ class FeatureMatrix:
 
 
 @dataclass(frozen=True, slots=True)
+class AreaFigures:
+    """Figures of one area: ``level`` is ``department`` or ``constituency``, ``area`` its code.
+
+    ``turnout`` and ``shares`` (one per bloc, summing to 1) in [0, 1]; None where nobody stated them.
+    """
+
+    level: str
+    area: str
+    turnout: float | None
+    shares: tuple[float, ...] | None
+
+    @property
+    def name(self) -> str:
+        """The area as a message names it."""
+        return f"{self.level} {self.area}"
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """The national figures that a forecast is conditional on.
+    """The national figures that a forecast is conditional on, and those of areas.
 
     ``turnout`` (voters / registered) and ``shares`` [B] (of valid votes, summing to 1) in [0, 1];
     ``valid_rate`` is valid votes / voters. ``level`` is ``given``, ``carried`` or ``partly``: whether
     somebody stated the figures or the reference contest's were carried; ``source`` says who or which.
     ``slack`` is the largest miss of a share that is taken where the shares can't be met: 0, but for a
     backtest, whose shares came about under another turnout than the one that is forecast.
+
+    How sure the figures are: ``turnout_sd`` is the scale of the logit of turnout, ``shares_sd`` that of the
+    log of each share before they are brought back to a sum of 1, both of a Student t of ``df`` degrees of
+    freedom about the figures; None: Gaussian, of which they are the standard deviations. 0: taken for known.
+    ``changes``: of how many earlier changes of national turnout its spread was learnt; None: it was not
+    learnt. Not ``estimable``: figures were carried, and no spread of theirs could be learnt.
+
+    ``areas`` have figures of their own. ``turnout_scope`` and ``shares_scope`` are the codes of the
+    departments that the national figures are of; () is the whole country.
     """
 
     name: str
@@ -67,6 +94,14 @@ class Scenario:
     shares: Floats
     valid_rate: float
     slack: float = 0.0
+    turnout_sd: float = 0.0
+    shares_sd: float = 0.0
+    df: float | None = None
+    changes: int | None = None
+    estimable: bool = True
+    areas: tuple[AreaFigures, ...] = ()
+    turnout_scope: tuple[str, ...] = ()
+    shares_scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

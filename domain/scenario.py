@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class AreaTarget:
+    """The figures that a scenario states of one area: of which ``level``, and its code.
+
+    ``turnout`` and ``shares`` as in :class:`ScenarioSpec`; None and () leave them to the national figures.
+    """
+
+    level: Literal["department", "constituency"]
+    area: str
+    turnout: float | None
+    shares: tuple[tuple[str, float], ...]
+
+    def share_of(self, bloc: str) -> float:
+        """The stated share of ``bloc`` in [0, 1]; 0 for one that is left out."""
+        return dict(self.shares).get(bloc, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +33,11 @@ class ScenarioSpec:
     has 0. ``turnout_sd`` is a standard deviation of the logit of turnout: near 75 %, 0.1 is about 1.9 pp.
     ``shares_sd`` is that of the logarithm of each bloc's share before they are brought back to a sum of 1:
     for a share of 30 %, 0.1 is about 2 pp once it is. ``blank_null_rate`` is (blank + null) / voters.
-    ``offer_file`` names the file of who stands, ``scope`` the area that the figures are of.
+    ``offer_file`` names the file of who stands.
+
+    ``scope`` holds the codes of the departments that the stated national figures are of, () the whole
+    country: polls often leave out those overseas and abroad, which then move as the others do. ``areas`` are
+    met beside the nation: a turnout or shares only of what the nation's are stated of too.
     """
 
     name: str
@@ -29,7 +51,8 @@ class ScenarioSpec:
     shares_sd: float
     blank_null_rate: float | None = None
     offer_file: str | None = None
-    scope: str = "country"
+    scope: tuple[str, ...] = ()
+    areas: tuple[AreaTarget, ...] = ()
 
     def share_of(self, bloc: str) -> float:
         """The stated share of ``bloc`` in [0, 1]; 0 for one that is left out."""

@@ -10,12 +10,12 @@ from isoloir.domain.facts import Context
 from isoloir.domain.forecast import FeatureMatrix, National
 from isoloir.domain.ledger import Notice, Past
 
-from . import census, contest, nested, offer, prior, rules, swing, territory, turnout
+from . import abstention, census, contest, layered, offer, prior, references, rules, swing, territory, turnout
 from .catalogue import CATALOGUE, CONTEXTUAL, Feature
 from .history import national_shares, national_turnout
 from .view import Place, View, look
 
-THEMES = (contest, nested, offer, prior, rules, swing, territory, turnout)
+THEMES = (abstention, contest, layered, offer, prior, references, rules, swing, territory, turnout)
 """The modules whose features make the catalogue."""
 
 CONTEXT_THEMES = (census,)

@@ -28,7 +28,7 @@ def level_given(outcomes: Outcomes) -> Scenario:
 
 
 def level_carried(matrix: FeatureMatrix) -> Scenario:
-    """The figures of the reference contest, or of the last one where there is none.
+    """The figures of the reference contest, or of the last one where there is none, of no known spread.
 
     Votes of blocs that do not stand go to those that do, in each station in proportion to national shares.
     """
@@ -40,9 +40,8 @@ def level_carried(matrix: FeatureMatrix) -> Scenario:
     local /= np.maximum(local.sum(axis=1, keepdims=True), 1e-300)
     carried = notice.registered @ local
     name = f"carried from {then.contest}"
-    return Scenario(
-        name, "carried", then.contest, then.turnout, carried / max(carried.sum(), 1e-300), then.valid_rate
-    )
+    national = carried / max(carried.sum(), 1e-300)
+    return Scenario(name, "carried", then.contest, then.turnout, national, then.valid_rate, estimable=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
 
 from .protocol import TrainingSet
-from .reconcile import meet_shares, meet_turnout
+from .reconcile import meet_turnout, reconciled
+from .transport import closed, raked, transported
 
 Floats = NDArray[np.float64]
 
@@ -40,10 +41,7 @@ def basis_of(matrix: FeatureMatrix, carried: tuple[str, ...], of_shares: tuple[s
 
 def forecast_from(basis: Basis, notice: Notice, scenario: Scenario) -> Forecast:
     """Deviations reconciled to the scenario, with the offer of the notice respected."""
-    turnout = meet_turnout(basis.turnout, notice.registered, scenario.turnout)
-    expected_valid = turnout * notice.registered * scenario.valid_rate
-    shares = meet_shares(basis.shares, expected_valid, scenario.shares, notice.standing, scenario.slack)
-    return Forecast(turnout, shares, expected_valid)
+    return reconciled(basis.turnout, basis.shares, notice, scenario)
 
 
 def _raked(basis: Basis, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
@@ -135,12 +133,61 @@ class Carried:
         return _moved(MOVES[self.form], basis, matrix, scenario)
 
 
-RULES = (
+@dataclass(frozen=True, slots=True)
+class PooledReferences:
+    """The plain mean of raked forecasts, one of each of the deviations ``carried``; learns nothing.
+
+    A mean of forecasts, not of deviations as in :class:`Carried`: a vote at either contest counts.
+    """
+
+    carried: tuple[str, ...] = ("same_kind", "last_round")
+    name: str = "pooled_references"
+
+    def fit(self, training: TrainingSet) -> Self:
+        """Itself."""
+        return self
+
+    def predict(self, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
+        """The mean, raked to the scenario, which it meets exactly."""
+        each = [_raked(basis_of(matrix, (name,)), matrix, scenario) for name in self.carried]
+        turnout = np.mean([f.turnout for f in each], axis=0)
+        valid = turnout * matrix.notice.registered * scenario.valid_rate
+        shares = raked(np.mean([f.shares for f in each], axis=0), valid, matrix.notice, scenario)
+        return Forecast(turnout, shares, valid)
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """The shares of the reference contest moved by a plan of least cost (transport.py); learns nothing.
+
+    Turnout is that contest's, raked.
+    """
+
+    name: str = "transport"
+
+    def fit(self, training: TrainingSet) -> Self:
+        """Itself."""
+        return self
+
+    def predict(self, matrix: FeatureMatrix, scenario: Scenario) -> Forecast:
+        """The votes moved to the scenario, which it meets exactly."""
+        basis, notice = basis_of(matrix, ("same_kind",)), matrix.notice
+        turnout = meet_turnout(basis.turnout, notice.registered, scenario.turnout)
+        valid = turnout * notice.registered * scenario.valid_rate
+        if not len(notice.blocs):
+            return Forecast(turnout, basis.shares, valid)
+        past = closed(np.exp(basis.shares) * matrix.reference.shares, valid)
+        return Forecast(turnout, transported(past, valid, notice, scenario), valid)
+
+
+RULES: tuple[Carried | PooledReferences | Transport, ...] = (
     Carried("mean_deviation", ("mean_deviation",)),
     Carried("same_kind", ("same_kind",)),
     Carried("last_round", ("last_round",)),
     Carried("department_mean", ("department_mean",)),
     *(Carried(form, ("same_kind",), form) for form in MOVES),
+    PooledReferences(),
+    Transport(),
 )
 """Every naive rule."""
 
@@ -152,6 +199,3 @@ PRIOR = Carried("prior", ("prior",))
 
 POOLED = Carried("pooled", ("pool",))
 """The prior pooled with naive rules, equal weights (Bates and Granger 1969)."""
-
-NESTED = Carried("nested", ("nested",), shares=("prior",))
-"""Communes and stations within them, each with a past of its own; shares as the prior has them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -11,9 +11,10 @@ from isoloir.domain.election import AsOf
 from isoloir.domain.forecast import Forecast
 
 from .backtest import Fold, champion_at, crown, level_given
-from .intervals import Errors, Widths, band, calibrate, errors_of, of_areas
+from .intervals import Calibration, band, calibrate, parts_of
 from .scorecard import coverage
 from .selection import Champion
+from .spread import Errors, errors_of
 
 CHAMPION = "champion"
 """The name of the champion in scorecards."""
@@ -21,14 +22,11 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True, slots=True)
 class Crowned:
-    """A fold, the champion chosen before it, its forecast with the level given, and the errors made."""
+    """A fold, the champion chosen before it, and its forecast with the level given."""
 
     fold: Fold
     champion: Champion
     forecast: Forecast
-    stations: Errors
-    communes: Errors
-    departments: Errors
 
 
 def crowned(folds: Sequence[Fold]) -> tuple[Crowned, ...]:
@@ -37,17 +35,8 @@ def crowned(folds: Sequence[Fold]) -> tuple[Crowned, ...]:
 
 
 def _crowned(fold: Fold, folds: Sequence[Fold]) -> Crowned:
-    champion, outcomes = champion_at(fold, folds), fold.outcomes
-    forecast = crown(champion, fold.given, fold.matrix, level_given(outcomes))
-    stations = fold.matrix.notice.stations
-    return Crowned(
-        fold,
-        champion,
-        forecast,
-        errors_of(forecast, outcomes),
-        errors_of(*of_areas(forecast, outcomes, stations.commune_code)),
-        errors_of(*of_areas(forecast, outcomes, stations.department_code)),
-    )
+    champion = champion_at(fold, folds)
+    return Crowned(fold, champion, crown(champion, fold.given, fold.matrix, level_given(fold.outcomes)))
 
 
 def known(past: Sequence[Crowned], cut: AsOf) -> list[Crowned]:
@@ -55,14 +44,27 @@ def known(past: Sequence[Crowned], cut: AsOf) -> list[Crowned]:
     return [c for c in past if cut.sees(c.fold.outcomes.contest.results_known_on)]
 
 
-def widths_before(past: Sequence[Crowned], cut: AsOf, blocs: int) -> Widths:
-    """The widths of intervals of stations and areas, from the errors that were public before ``cut``."""
-    seen = known(past, cut)
-    return Widths(
-        calibrate([c.stations for c in seen], blocs),
-        calibrate([c.communes for c in seen], blocs),
-        calibrate([c.departments for c in seen], blocs),
+def errors_before(past: Sequence[Crowned], cut: AsOf, champion: Champion) -> tuple[Errors, ...]:
+    """The errors that ``champion`` made at each target that was public before ``cut``, level given.
+
+    Of its own, whoever was champion then: each was forecast from what was known before it. Targets at which
+    it had nothing to learn from are left out.
+    """
+    names = {champion.turnout, champion.shares}
+    return tuple(
+        errors_of(
+            replace(c.fold.given[champion.turnout], shares=c.fold.given[champion.shares].shares),
+            c.fold.outcomes,
+            c.fold.matrix,
+        )
+        for c in known(past, cut)
+        if names <= set(c.fold.given)
     )
+
+
+def calibration_before(past: Sequence[Crowned], cut: AsOf, champion: Champion, blocs: int) -> Calibration:
+    """The intervals of ``champion`` that are learnt from the errors that were public before ``cut``."""
+    return calibrate(errors_before(past, cut, champion), blocs)
 
 
 def held_by_each(past: Sequence[Crowned]) -> tuple[pd.DataFrame | None, ...]:
@@ -72,9 +74,10 @@ def held_by_each(past: Sequence[Crowned]) -> tuple[pd.DataFrame | None, ...]:
 
 def held_by(one: Crowned, past: Sequence[Crowned]) -> pd.DataFrame | None:
     """What the 90 % band of a past target held, long, calibrated on those before it; None for the first."""
-    cut, outcomes = one.fold.cut, one.fold.outcomes
+    cut, outcomes, matrix = one.fold.cut, one.fold.outcomes, one.fold.matrix
     if not known(past, cut):
         return None
-    widths = widths_before(past, cut, outcomes.votes.shape[1]).station
-    bounds = band(one.forecast, outcomes.registered, widths)
+    learnt = calibration_before(past, cut, one.champion, outcomes.votes.shape[1])
+    given, registered = level_given(outcomes), outcomes.registered
+    bounds = band(one.forecast, registered, parts_of(matrix), learnt, 0.1, given)
     return coverage(CHAMPION, "given", 0.1, bounds, outcomes)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .baselines import NESTED, POOLED, PRIOR, RULES
+from .baselines import POOLED, PRIOR, RULES
 from .boosting import Boosting
+from .layered import LAYERED, LAYERED_KIND, LAYERED_MEAN
 from .protocol import StationModel
 from .selection import CENSUS
 from .swing import BoostedShares
+from .transition import Transition
+from .transport import Transported
 from .turnout import BoostedTurnout
 
 
@@ -23,7 +26,7 @@ class ModelSettings:
 def candidates(settings: ModelSettings, *, census: bool, shares: bool = True) -> tuple[StationModel, ...]:
     """The candidates, unfitted: ours first, then the naive rules.
 
-    With ``census``, the trees that use it are among them; without ``shares``, no trees of shares are.
+    With ``census``, the trees that use it are among them; without ``shares``, no model of shares alone is.
     """
     learned: tuple[StationModel, ...] = (BoostedTurnout(settings.turnout), BoostedShares(settings.swing))
     if census:
@@ -31,8 +34,14 @@ def candidates(settings: ModelSettings, *, census: bool, shares: bool = True) ->
             BoostedTurnout(settings.turnout.with_census(), name=f"boosted_turnout{CENSUS}"),
             BoostedShares(settings.swing.with_census(), name=f"boosted_shares{CENSUS}"),
         )
+    ours = (Transported(),) if shares else ()
     used = (model for model in learned if shares or not isinstance(model, BoostedShares))
-    return (PRIOR, POOLED, NESTED, *used, *RULES)
+    return (PRIOR, POOLED, LAYERED, LAYERED_MEAN, LAYERED_KIND, Transition(), *ours, *used, *RULES)
+
+
+def is_taught(model: StationModel) -> bool:
+    """Whether a fitted model is what it is meant to be: one of second rounds is none before it saw one."""
+    return not isinstance(model, Transition) or model.taught
 
 
 RULE_NAMES = tuple(rule.name for rule in RULES)

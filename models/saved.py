@@ -19,15 +19,17 @@ from isoloir.domain.station import CODES, Stations
 from isoloir.features.matrix import is_per_bloc
 
 from .backtest import level_carried
-from .baselines import Carried
+from .baselines import Carried, PooledReferences, Transport
 from .boosting import Boosting
-from .intervals import Calibration, Widths
+from .intervals import Calibrated, Calibration
 from .protocol import StationModel
 from .swing import BoostedShares
+from .transition import INPUTS, Transition
+from .transport import Transported
+from .transport import inputs as transported_inputs
 from .turnout import BoostedTurnout
 
 Quantity = Literal["turnout", "swing"]
-LEVELS = ("station", "commune", "department")
 MODEL, TREES = "model.json", "trees.txt"
 
 
@@ -47,7 +49,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """A fitted model of one quantity of ``target``, with the widths of its intervals and where it comes from.
+    """A fitted model of one quantity of ``target``, with what its intervals learnt and where it comes from.
 
     ``national``: the figures that are carried where a caller states none. ``contests``: all that it was
     trained, calibrated and selected on. ``record``: how the choice did at earlier targets.
@@ -58,7 +60,7 @@ class SavedModel:
     target: Contest
     blocs: tuple[str, ...]
     national: National
-    widths: Widths
+    learnt: Calibration
     contests: tuple[str, ...]
     record: tuple[Mark, ...]
 
@@ -116,6 +118,13 @@ def inputs_of(model: StationModel, blocs: tuple[str, ...]) -> list[str]:
     if isinstance(model, Carried):
         stems = [f"turnout_{c}" for c in model.carried]
         return stems + [f"share_{c}_{b}" for c in model.shares or model.carried for b in blocs]
+    if isinstance(model, Transition):
+        return ["turnout_layered", *INPUTS, *(f"share_{c}_{b}" for c in model.shares for b in blocs)]
+    if isinstance(model, Transported):
+        return transported_inputs(blocs)
+    if isinstance(model, PooledReferences | Transport):
+        carried = model.carried if isinstance(model, PooledReferences) else ("same_kind",)
+        return inputs_of(Carried(model.name, carried), blocs)
     if isinstance(model, BoostedTurnout | BoostedShares):
         settings, columns = model.settings, ["turnout_anchor", *(f"share_anchor_{b}" for b in blocs)]
         for name in (*settings.features, *settings.context):
@@ -151,6 +160,12 @@ def model_texts(model: StationModel) -> dict[str, str]:
     if isinstance(model, Carried):
         said: dict[str, Any] = {"family": "carried", **asdict(model)}
         return {MODEL: _json(said)}
+    if isinstance(model, Transition):
+        return {MODEL: _json({"family": "transition", **asdict(model)})}
+    if isinstance(model, PooledReferences):
+        return {MODEL: _json({"family": "pooled_references", **asdict(model)})}
+    if isinstance(model, Transport | Transported):
+        return {MODEL: _json({"family": type(model).__name__.lower(), **asdict(model)})}
     if isinstance(model, BoostedTurnout | BoostedShares):
         family = "turnout" if isinstance(model, BoostedTurnout) else "shares"
         said = {"family": family, "name": model.name, "shrink": model.shrink}
@@ -164,6 +179,12 @@ def model_from(files: Mapping[str, str]) -> StationModel:
     said = json.loads(files[MODEL])
     if said["family"] == "carried":
         return Carried(said["name"], tuple(said["carried"]), said["form"], tuple(said["shares"]))
+    if said["family"] == "transition":
+        return Transition(tuple(said["slopes"]), tuple(said["shares"]), said["name"])
+    if said["family"] == "pooled_references":
+        return PooledReferences(tuple(said["carried"]), said["name"])
+    if said["family"] in ("transport", "transported"):
+        return (Transport if said["family"] == "transport" else Transported)(said["name"])
     settings = said["settings"]
     boosting = Boosting(
         tuple(settings["features"]), tuple(settings["context"]), settings["params"],
@@ -179,12 +200,12 @@ def to_files(saved: SavedModel) -> dict[str, str]:
     """A saved model as files: name to text."""
     target, national = saved.target, saved.national
     said = {
-        "format": 1,
+        "format": 2,
         "quantity": saved.quantity,
         "target": asdict(target) | {"held_on": target.held_on.isoformat()},
         "blocs": saved.blocs,
         "national": asdict(national) | {"shares": national.shares.tolist()},
-        "widths": {level: _widths_text(getattr(saved.widths, level)) for level in LEVELS},
+        "learnt": _learnt_text(saved.learnt),
         "contests": saved.contests,
         "record": [asdict(mark) for mark in saved.record],
     }
@@ -201,19 +222,30 @@ def from_files(files: Mapping[str, str]) -> SavedModel:
         Contest(**target | {"held_on": date.fromisoformat(target["held_on"])}),
         tuple(said["blocs"]),
         National(**national | {"shares": np.array(national["shares"])}),
-        Widths(*(_widths_from(said["widths"][level]) for level in LEVELS)),
+        _learnt_from(said["learnt"]),
         tuple(said["contests"]),
         tuple(Mark(**mark) for mark in said["record"]),
     )
 
 
-def _widths_text(widths: Calibration) -> dict[str, object]:
-    said = {"turnout": widths.turnout.tolist(), "shares": widths.shares.tolist()}
-    return said | {"contests": widths.contests}
+def _learnt_text(learnt: Calibration) -> dict[str, object]:
+    """What the intervals learnt; a bound that is not known is null."""
+
+    def of(one: Calibrated) -> dict[str, object]:
+        bounds = [[b if np.isfinite(b) else None for b in row] for row in one.bounds.tolist()]
+        return {"scale": one.scale.tolist(), "bounds": bounds, "components": one.components}
+
+    shares = [of(one) for one in learnt.shares]
+    return {"contests": learnt.contests, "turnout": of(learnt.turnout), "shares": shares}
 
 
-def _widths_from(said: Any) -> Calibration:
-    return Calibration(tuple(said["contests"]), np.array(said["turnout"]), np.array(said["shares"]))
+def _learnt_from(said: Any) -> Calibration:
+    def of(one: Any) -> Calibrated:
+        bounds = [[np.inf if b is None else b for b in row] for row in one["bounds"]]
+        department, commune, station = one["components"]
+        return Calibrated(np.array(one["scale"]), np.array(bounds), (department, commune, station))
+
+    return Calibration(tuple(said["contests"]), of(said["turnout"]), tuple(of(one) for one in said["shares"]))
 
 
 def _json(said: object) -> str:

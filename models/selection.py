@@ -9,7 +9,7 @@ import numpy as np
 
 from isoloir.domain.election import AsOf, Contest
 
-from .baselines import NESTED, POOLED
+from .baselines import POOLED
 
 TREES = ("boosted_turnout", "boosted_shares")
 CENSUS = "_census"
@@ -17,6 +17,9 @@ CENSUS = "_census"
 
 LEARNED = (*TREES, *(name + CENSUS for name in TREES))
 """The candidates that are fitted."""
+
+OF_TURNOUT = ("layered", "layered_mean", "layered_kind", "transition")
+"""Candidates for turnout alone: their shares are the prior's."""
 
 MARGIN = 0.01
 """Mean regret by which a fitted candidate must be better: a tie at two or three rounds is no evidence."""
@@ -46,12 +49,13 @@ def choose(earlier: Sequence[Judgement], target: Contest) -> Champion:
     Regret = error / least error of any candidate − 1. Boosted trees must undercut the best of the others by
     :data:`MARGIN`. Targets of the same round (first, or later) count
     alone where there are any: two rounds of one ballot are another problem than one ballot to the next.
+    A candidate is judged where it had something to learn from, and chosen if that was so at one at least.
     """
     alike = [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
     return Champion(
         _least_regret([j.turnout for j in alike]),
-        # Its shares are the prior's, but for the turnout that weighs them.
-        _least_regret([{n: e for n, e in j.shares.items() if n != NESTED.name} for j in alike]),
+        # But for the turnout that weighs them, their shares are another candidate's.
+        _least_regret([{n: e for n, e in j.shares.items() if n not in OF_TURNOUT} for j in alike]),
         tuple(j.contest.key for j in alike),
     )
 
@@ -60,8 +64,12 @@ def _least_regret(errors: Sequence[Mapping[str, float]]) -> str:
     judged = [e for e in errors if np.isfinite(list(e.values())).all()]
     if not judged:
         return POOLED.name
-    regret = {n: float(np.mean([e[n] / max(min(e.values()), 1e-9) for e in judged])) for n in judged[0]}
-    return min(regret, key=lambda name: regret[name] + MARGIN * (name in LEARNED))
+    regrets: dict[str, list[float]] = {}
+    for one in judged:
+        least = max(min(one.values()), 1e-9)
+        for name, error in one.items():
+            regrets.setdefault(name, []).append(error / least - 1)
+    return min(regrets, key=lambda name: float(np.mean(regrets[name])) + MARGIN * (name in LEARNED))
 
 
 def known_before(earlier: Sequence[Judgement], cut: AsOf) -> list[Judgement]:

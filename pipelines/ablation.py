@@ -131,6 +131,24 @@ def _of_target(one: Crowned) -> pd.DataFrame:
     )
 
 
+MODELS = ("prior", "boosted_{}", "boosted_{}_census", "layered", "layered_mean", "transition", "transported")
+"""The prior, the trees on it, these with census; the layers of departments and communes; their likes."""
+
+
+def _by_model(table: pd.DataFrame) -> list[str]:
+    """The errors of candidates, nothing left out; one is missing where it had nothing to learn from."""
+    lines, whole = [], table[table["left_out"] == NOTHING]
+    for metric, quantity, unit in (
+        ("turnout_mae_pp", "turnout", "turnout error, pp"),
+        ("votes_misallocated", "shares", "votes misallocated, %"),
+    ):
+        names = [name.format(quantity) for name in (*MODELS, CHAMPION)]
+        part = whole.pivot(index="model", columns="target", values=metric)
+        found = part.loc[[name for name in names if name in part.index]]
+        lines += [f"\n{unit}, level given, by candidate, nothing left out", found.round(3).to_string()]
+    return lines
+
+
 def shown(done: Ablation) -> str:
     """The champion's and the prior's errors as a person reads them: what is left out by targets."""
     lines, table = [], done.errors
@@ -142,6 +160,7 @@ def shown(done: Ablation) -> str:
         ):
             part = table[table["model"] == model].pivot(index="left_out", columns="target", values=metric)
             lines += [f"\n{unit}, level given, {model}", part.loc[order].round(3).to_string()]
+    lines += _by_model(table)
     chosen = table[table["model"] == CHAMPION].assign(
         champion=lambda t: t["champion_turnout"] + " / " + t["champion_shares"]
     )

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoloir.domain.errors import UsageError
-from isoloir.domain.forecast import Band, Forecast
+from isoloir.domain.forecast import Band, Forecast, Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.station import positions
 from isoloir.features.matrix import build
@@ -20,19 +20,26 @@ from isoloir.models.backtest import (
     Fold,
     crown,
     forecast_all,
-    level_carried,
     level_given,
 )
-from isoloir.models.crowned import CHAMPION, Crowned, crowned, known
-from isoloir.models.intervals import ALPHAS, Calibration, band, calibrate, errors_of
+from isoloir.models.crowned import CHAMPION, Crowned, crowned, errors_before, known
+from isoloir.models.intervals import ALPHAS, Calibration, band, calibrate, parts_of
+from isoloir.models.level import level_learnt
 from isoloir.models.protocol import StationModel
 from isoloir.models.registry import RULE_NAMES
-from isoloir.models.scorecard import carried_roll, coverage, score, score_areas, score_floor
+from isoloir.models.scorecard import (
+    carried_roll,
+    coverage,
+    score,
+    score_areas,
+    score_floor,
+)
 from isoloir.models.selection import Champion
 
 from .bench import Bench
 from .folds import FOREVER, Learned, fitted_models, fold_digest, folds_of, learned, plan_lessons
 from .home import read_json, replaced, write_json
+from .judged_areas import national_card, with_areas
 from .matrices import Hidden
 from .notices import carried_notice
 from .store import code_digest, stamp
@@ -102,7 +109,8 @@ def backtest_digest(bench: Bench, targets: Sequence[str]) -> str:
     """The digest of a backtest: its targets, all matrices and results, the settings and the code."""
     plans = plan_lessons(bench, FOREVER, Hidden(False))
     folds = [fold_digest(bench, plan, plans) for plan in plans]
-    return stamp(code_digest("pipelines.backtest"), bench.grouping, tuple(targets), folds)
+    national = bench.national.figures
+    return stamp(code_digest("pipelines.backtest"), bench.grouping, tuple(targets), folds, national)
 
 
 def backtested_before(bench: Bench, targets: Sequence[str]) -> Backtest | None:
@@ -135,22 +143,25 @@ def _target(key: str, past: Sequence[Learned], crowns: Sequence[Crowned]) -> Tar
 def _one_target(
     bench: Bench, target: Target, past: Sequence[Learned], writer: pq.ParquetWriter
 ) -> pd.DataFrame:
-    fold, blocs = target.fold, len(bench.blocs.blocs)
+    fold = target.fold
     models = fitted_models(bench, target.one, past)
-    given, carried = level_given(fold.outcomes), level_carried(fold.matrix)
+    results = target.one.plan.past
+    given = level_given(fold.outcomes)
+    carried = level_learnt(fold.matrix, bench.national.known(results.as_of), results)
     forecasts = {"given": fold.given, "carried": forecast_all(models, fold.matrix, carried)}
-    errors = {CHAMPION: [c.stations for c in target.earlier]}
-    before = [c.fold for c in target.earlier]
-    errors |= {r: [errors_of(f.given[r], f.outcomes) for f in before] for r in RULE_NAMES}
+    errors = errors_before(target.earlier, target.fold.cut, target.champion)
+    learnt = calibrate(errors, len(bench.blocs.blocs))
     parts = [score_floor(fold.outcomes), *_candidates(bench, models, forecasts, fold)]
-    for model, of_model in errors.items():
-        widths = calibrate(of_model, blocs)
+    parts += [*with_areas(target.crowned, errors, learnt), national_card(carried, fold.outcomes)]
+    for model in (CHAMPION, *RULE_NAMES):
         for scenario in (given, carried):
             said = forecasts[scenario.level]
             forecast = (
                 crown(target.champion, said, fold.matrix, scenario) if model == CHAMPION else said[model]
             )
-            parts += _judged(model, scenario.level, forecast, widths, fold, writer)
+            # Rules have no intervals: what they are worth is their error.
+            bounds = _bounds(scenario, forecast, learnt, fold) if model == CHAMPION else {}
+            parts += _judged(model, scenario.level, forecast, bounds, fold, writer)
     parts.append(_with_carried_roll(bench, target, models))
     return pd.concat(parts, ignore_index=True)
 
@@ -163,12 +174,18 @@ def _candidates(
     return [score(n, level, said[n], fold.outcomes) for n in names for level, said in forecasts.items()]
 
 
+def _bounds(scenario: Scenario, forecast: Forecast, learnt: Calibration, fold: Fold) -> Mapping[float, Band]:
+    """The bands of each miss."""
+    registered, parts = fold.matrix.notice.registered, parts_of(fold.matrix)
+    return {alpha: band(forecast, registered, parts, learnt, alpha, scenario) for alpha in ALPHAS}
+
+
 def _judged(
-    model: str, level: str, forecast: Forecast, widths: Calibration, fold: Fold, writer: pq.ParquetWriter
-) -> list[pd.DataFrame]:
+    model: str, level: str, forecast: Forecast, bounds: Mapping[float, Band], fold: Fold,
+    writer: pq.ParquetWriter,
+) -> list[pd.DataFrame]:  # fmt: skip
     notice, outcomes = fold.matrix.notice, fold.outcomes
-    bounds = {alpha: band(forecast, notice.registered, widths, alpha) for alpha in ALPHAS}
-    writer.write_table(_rows(model, level, forecast, bounds[0.1], notice))
+    writer.write_table(_rows(model, level, forecast, bounds.get(0.1), notice))
     return [
         score(model, level, forecast, outcomes),
         score_areas(model, level, forecast, outcomes, notice.stations.department_code),
@@ -202,8 +219,8 @@ def _schema(blocs: tuple[str, ...]) -> pa.Schema:
     return pa.schema([*text, ("registered", pa.int32()), *((n, pa.float64()) for n in numbers)])
 
 
-def _rows(model: str, level: str, forecast: Forecast, bounds: Band, notice: Notice) -> pa.Table:
-    """One row for every station with registered electors."""
+def _rows(model: str, level: str, forecast: Forecast, bounds: Band | None, notice: Notice) -> pa.Table:
+    """One row for every station with registered electors; bounds are null where the model has none."""
     held = notice.registered > 0
     count = int(held.sum())
     columns: dict[str, pa.Array] = {
@@ -213,11 +230,15 @@ def _rows(model: str, level: str, forecast: Forecast, bounds: Band, notice: Noti
         "level": pa.repeat(level, count),
         "registered": pa.array(notice.registered[held]),
         "turnout_pred": pa.array(forecast.turnout[held]),
-        "turnout_lo90": pa.array(bounds.turnout_lo[held]),
-        "turnout_hi90": pa.array(bounds.turnout_hi[held]),
     }
+    if bounds is not None:
+        columns["turnout_lo90"] = pa.array(bounds.turnout_lo[held])
+        columns["turnout_hi90"] = pa.array(bounds.turnout_hi[held])
     for b, bloc in enumerate(notice.blocs):
         columns[f"share_{bloc}_pred"] = pa.array(np.ascontiguousarray(forecast.shares[held, b]))
-        columns[f"share_{bloc}_lo90"] = pa.array(np.ascontiguousarray(bounds.shares_lo[held, b]))
-        columns[f"share_{bloc}_hi90"] = pa.array(np.ascontiguousarray(bounds.shares_hi[held, b]))
-    return pa.table(columns, schema=_schema(notice.blocs))
+        if bounds is not None:
+            columns[f"share_{bloc}_lo90"] = pa.array(np.ascontiguousarray(bounds.shares_lo[held, b]))
+            columns[f"share_{bloc}_hi90"] = pa.array(np.ascontiguousarray(bounds.shares_hi[held, b]))
+    schema = _schema(notice.blocs)
+    nothing = pa.nulls(count, pa.float64())
+    return pa.table({name: columns.get(name, nothing) for name in schema.names}, schema=schema)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isoloir.configs.load import TerritoryConfig, config_digest, load_models, load_offer
+from isoloir.configs.national import load_national
 from isoloir.configs.settings import ModelConfig
 from isoloir.domain.bloc import BlocMap
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import UsageError
 from isoloir.domain.ledger import Ledger
+from isoloir.domain.national import NationalSeries
 from isoloir.domain.scenario import Inheritance, OfferSpec, ScenarioSpec
 from isoloir.models.boosting import Boosting
 from isoloir.models.registry import ModelSettings
@@ -24,7 +26,7 @@ from .store import stamp
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """An opened territory: the ledger under ``blocs``, and the models' settings.
+    """An opened territory: the ledger under ``blocs``, published national figures, the models' settings.
 
     ``sha256`` of each table in core/. ``derived``: confidence in the constituencies of contests whose rows
     state none. ``heirs``: who inherits earlier labels, by the target's offer file. ``without``: what is left
@@ -37,6 +39,7 @@ class Bench:
     blocs: BlocMap
     core: Path
     ledger: Ledger
+    national: NationalSeries
     sha256: dict[str, str]
     settings: ModelSettings
     derived: dict[str, float]
@@ -85,8 +88,9 @@ def open_bench(home: Home, config: TerritoryConfig, grouping: str | None, overla
         blocs=blocs,
         core=core,
         ledger=read_ledger(core, config.calendar, blocs),
+        national=NationalSeries(load_national(config)),
         sha256=_digests(core),
-        settings=ModelSettings(_boosting(models.turnout), _boosting(models.swing)),
+        settings=ModelSettings(boosting_of(models.turnout), boosting_of(models.swing)),
         derived={k: v or 0.0 for k, v in read_json(core / INGESTED).get("derived", {}).items()},
     )
 
@@ -127,7 +131,8 @@ def _digests(core: Path) -> dict[str, str]:
     return {str(p.relative_to(core).with_suffix("")): sha256_of(p) for p in paths}
 
 
-def _boosting(config: ModelConfig) -> Boosting:
+def boosting_of(config: ModelConfig) -> Boosting:
+    """The settings of boosted trees that a configuration states."""
     said = config.lightgbm
     params = {k: v for k, v in said.params().items() if k != "n_estimators"}
     return Boosting(

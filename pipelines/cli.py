@@ -13,7 +13,7 @@ import typer
 
 from isoloir.domain.errors import IsoloirError
 
-from . import cli_judging, cli_releases, cli_sources, cli_steps
+from . import cli_experiments, cli_explain, cli_judging, cli_releases, cli_sources, cli_steps
 
 app = typer.Typer(
     help="Turnout and swing of each bloc per polling station, from public aggregates only.\n\n"
@@ -32,8 +32,11 @@ for command in (
     cli_steps.score,
     cli_steps.publish,
     cli_steps.run,
+    cli_experiments.experiments,
     cli_judging.ablate,
     cli_judging.succession,
+    cli_judging.transfers,
+    cli_explain.explain,
     cli_releases.export,
     cli_releases.verify,
     cli_releases.releases,

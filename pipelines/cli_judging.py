@@ -1,4 +1,4 @@
-"""The commands that judge what forecasts rest on: the worth of sources, and how far stations are followed."""
+"""The commands that look back: the worth of sources, how far stations are followed, transfers of votes."""
 
 from __future__ import annotations
 
@@ -87,3 +87,35 @@ def succession(
     wide = table.pivot(index="step", columns="method", values="registered_share").fillna(0.0).loc[order]
     print("share of registered electors by method, %")
     print((wide * 100).round(2).to_string())
+
+
+def transfers(
+    territory: Territory,
+    first: Annotated[str, typer.Option(help="The first round, such as 2022_pres_t1.")],
+    second: Annotated[str, typer.Option(help="The second round of the same election.")],
+    home: HomeOption = DEFAULT_HOME,
+    configs: ConfigsOption = None,
+    grouping: GroupingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate where the votes of a first round went at the second: by constituency and above, never below.
+
+    Ecological inference from tables of areas, not from what any person did: an order of magnitude, with an
+    interval and the bounds that are sure. Written to home's transfers/<territory>/<second>/transfers.parquet.
+
+    Example: isoloir transfers fr --first 2022_pres_t1 --second 2022_pres_t2
+    """
+    from isoloir.pipelines.transfers import make_transfers, shown
+
+    manner = Manner(quiet, as_json)
+    _, config = opened(territory, home, configs)
+    rounds = config.calendar[first.strip()], config.calendar[second.strip()]
+    bench = bench_of(territory, home, configs, grouping, manner)
+    with manner.progress(1) as say:
+        made = make_transfers(bench, *rounds, say)
+    if as_json:
+        print(made.rows[made.rows["area_level"] == "nation"].to_json(orient="records"))
+        return
+    print(shown(made))
+    print(f"\ntransfers: {made.path}")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_experiments import DEFAULT, ExperimentOption, try_out
 from .cli_options import (
     DEFAULT_HOME,
     Asked,
@@ -92,6 +93,7 @@ def backtest(
 def train(
     territory: Territory,
     target: TargetOption,
+    experiment: ExperimentOption = None,
     as_of: AsOfOption = None,
     home: HomeOption = DEFAULT_HOME,
     configs: ConfigsOption = None,
@@ -99,12 +101,20 @@ def train(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge every model at earlier contests, fit the champion and register it in MLflow."""
+    """Judge every model at earlier contests, fit the champion and register it in MLflow.
+
+    Under an experiment other than default it is logged there and not registered: score and publish go on with
+    what was. See: isoloir experiments
+    """
     from isoloir.pipelines.flows.train import train_flow
     from isoloir.pipelines.train import champion_of, trained_before
 
     manner = Manner(quiet, as_json)
-    bench, plan = Asked(territory, target, None, as_of, home, configs, grouping).plan(manner)
+    asked = Asked(territory, target, None, as_of, home, configs, grouping)
+    if experiment not in (None, DEFAULT):
+        try_out(asked, experiment, manner)
+        return
+    bench, plan = asked.plan(manner)
     again = trained_before(bench, plan)
     if not again:
         with manner.progress(2 * len(plan.lessons) + 3) as say:
@@ -200,6 +210,7 @@ def _summary(release: Path) -> dict[str, object]:
     return {
         "stations": f"{manifest['stations']} ({counts}), in {audit['published_units']} units",
         "scenario": f"{scenario['name']} ({scenario['level']}): turnout {scenario['turnout']:.1%}",
+        "level": manifest["national_level"],
         "roll, offer": f"{manifest['roll_from']}, {manifest['offer_from']}",
         "champion": f"{manifest['champion']['turnout']} (turnout), {manifest['champion']['swing']} (shares)",
     }

@@ -27,6 +27,7 @@ CENSUS_COLUMNS = (
     "poverty_share",
     "unemployment_share",
     "owner_share",
+    "density",
 )
 CENSUS_YEARS = (2006, 2010, 2014, 2018, 2022)
 CENSUS_LAG_YEARS = 3
@@ -68,10 +69,10 @@ def census_rows(rng: np.random.Generator, country: Country) -> list[Row]:
         for m in np.flatnonzero(home):
             shown = str(median[m]) if population[m] >= 200 else "s"
             shares = (round(float(each[m]), 4) for each in (poverty, unemployed, owners))
+            dense = round(float(np.exp(6 - 1.3 * rural[m])), 1)
             code = str(communes.code[m])
-            rows.append(
-                (code, describes.isoformat(), known_on.isoformat(), int(population[m]), shown, *shares)
-            )
+            days = describes.isoformat(), known_on.isoformat()
+            rows.append((code, *days, int(population[m]), shown, *shares, dense))
     return rows
 
 

@@ -21,7 +21,7 @@ from isoloir.domain.ledger import Outcomes
 from isoloir.features.matrix import with_context
 from isoloir.models.backtest import Fold, fitted, forecast_all, judged, level_given
 from isoloir.models.protocol import Lesson, StationModel, TrainingSet
-from isoloir.models.registry import candidates
+from isoloir.models.registry import candidates, is_taught
 from isoloir.models.saved import model_from, model_texts
 
 from .bench import Bench
@@ -137,7 +137,7 @@ def _fold(bench: Bench, one: Learned, lessons: Lessons, say: Callable[[str], Non
         say(f"judging at {one.contest.key}")
         census = bool(bench.ledger.context.before(cut).facts)
         unfitted = candidates(bench.settings, census=census, shares=bool(bench.blocs.blocs))
-        models = fitted(unfitted, lessons.before(one.contest, cut))
+        models = [m for m in fitted(unfitted, lessons.before(one.contest, cut)) if is_taught(m)]
         given = forecast_all(models, one.matrix, scenario)
         bench.home.folder("backtest", bench.key, "folds")
         with set_in_place(final, FORECASTS) as aside:

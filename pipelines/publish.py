@@ -11,10 +11,11 @@ from scipy.special import expit, logit
 from isoloir.configs.load import config_digest, load_release
 from isoloir.domain.bloc import unspoken
 from isoloir.domain.errors import PrivacyError
-from isoloir.domain.forecast import FeatureMatrix, Floats, Forecast
+from isoloir.domain.forecast import FeatureMatrix, Floats, Forecast, Scenario
 from isoloir.domain.ledger import Mask, Notice
 from isoloir.domain.lineage import steps
 from isoloir.domain.privacy import WITHHELD, Floors, Units, coarsened, partition
+from isoloir.models.level import turnout_band
 from isoloir.models.reconcile import combined
 from isoloir.models.saved import Mark
 
@@ -71,7 +72,7 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
         scored.matrix,
         forecast,
         scored.scenario,
-        scored.turnout.widths,
+        scored.turnout.learnt,
         units,
         f"{bench.blocs.grouping}@{bench.blocs.version}",
         scored.model_version,
@@ -151,6 +152,7 @@ def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[st
         "attribution": "; ".join(dict.fromkeys(t.attribution for t in terms)),
         "scenario": asdict(scenario)
         | {"shares": dict(zip(notice.blocs, scenario.shares.tolist(), strict=True))},
+        "national_level": national_level(scenario),
         "carried": carried_inputs(plan.request, notice),
         "roll_from": notice.roll_from,
         "offer_from": notice.offer_from,
@@ -163,7 +165,7 @@ def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[st
         "champion": {"turnout": scored.turnout.model.name, "swing": scored.swing.model.name},
         "mlflow": scored.registered,
         "learned_from": scored.turnout.contests,
-        "calibrated_on": scored.turnout.widths.station.contests,
+        "calibrated_on": scored.turnout.learnt.contests,
         "measured": {m.quantity: [asdict(mark) for mark in m.record] for m in (scored.turnout, scored.swing)},
         "past": scored.matrix.past,
         "no_bloc_in": unspoken(bench.blocs, plan.target.past.contests),
@@ -188,6 +190,22 @@ def carried_inputs(request: Request, notice: Notice) -> list[str]:
     return [name for name, stated in told.items() if not stated]
 
 
+def national_level(scenario: Scenario) -> str:
+    """How sure the national turnout is, for a person: its 90 % band and what it rests on."""
+    unknown = "not estimable: state a scenario (--scenario FILE)"
+    if not scenario.estimable and scenario.turnout_sd == 0:
+        return f"level {unknown}"
+    told = f"national turnout {scenario.turnout:.1%}"
+    if scenario.turnout_sd == 0:
+        return f"{told}, stated without uncertainty"
+    low, high = turnout_band(scenario)
+    whence = "as stated"
+    if scenario.changes is not None:
+        whence = f"learnt from {scenario.changes} earlier level changes"
+    shares = "" if scenario.estimable else f"; level of shares {unknown}"
+    return f"{told}, 90 % band {low:.1%} to {high:.1%}, {whence}{shares}"
+
+
 def model_card(plan: Plan, scored: Scored) -> str:
     """A page on what forecast this, how well it did before, and what it must not be used for."""
     notice, scenario, turnout, swing = scored.matrix.notice, scored.scenario, scored.turnout, scored.swing
@@ -197,10 +215,12 @@ def model_card(plan: Plan, scored: Scored) -> str:
         f"Turnout by `{turnout.model.name}`, shares by `{swing.model.name}`, chosen by least mean regret at "
         f"{len(turnout.record)} earlier contest(s).",
         f"National figures: {scenario.name} ({scenario.level}), source: {scenario.source}.",
+        f"Level: {national_level(scenario)}.",
         f"Roll: {notice.roll_from}. Offer: {notice.offer_from}. Swing is counted from "
         f"{scored.matrix.reference.contest}.",
-        "Intervals are local: they hold the national figures for given, and are calibrated on "
-        f"{len(turnout.widths.station.contests)} earlier contest(s).",
+        "Intervals hold the errors of stations and the doubt that the scenario states of its own figures; they "
+        "are calibrated on the champion's errors at "
+        f"{len(turnout.learnt.contests)} earlier contest(s).",
     ]
     if plan.hidden.first_rounds:
         lines.append(

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoloir.domain.errors import MissingInputError, UsageError
-from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
-from isoloir.models.backtest import level_carried
+from isoloir.domain.forecast import AreaFigures, FeatureMatrix, Forecast, Scenario
+from isoloir.domain.scenario import ScenarioSpec
+from isoloir.models.level import level_learnt, scale_at
 from isoloir.models.reconcile import combined
 from isoloir.models.saved import SavedModel, from_files
 
-from .bench import Bench, Request
+from .bench import Bench
 from .home import set_in_place
 from .matrices import built
 from .progress import Say
@@ -47,9 +48,10 @@ class Scored:
 
 
 def score_digest(bench: Bench, plan: Plan, train_digest: str) -> str:
-    """The digest of a forecast: the training, the matrix and the scenario that it is made from."""
+    """The digest of a forecast: the training, the matrix, the scenario and the national figures of before."""
     code = code_digest("pipelines.score")
-    return stamp(code, bench.grouping, plan.target.digest, train_digest, plan.request.scenario)
+    national = bench.national.known(plan.target.past.as_of).figures
+    return stamp(code, bench.grouping, plan.target.digest, train_digest, plan.request.scenario, national)
 
 
 def score(bench: Bench, plan: Plan, say: Say) -> Scored:
@@ -63,7 +65,7 @@ def score(bench: Bench, plan: Plan, say: Say) -> Scored:
     if not (final / FORECAST).is_file():
         say(f"scoring {plan.request.target.key}")
         matrix = built(bench, plan.target, say)
-        scenario = scenario_of(plan.request, matrix)
+        scenario = scenario_of(bench, plan, matrix)
         a, b = (m.model.predict(matrix, scenario) for m in (turnout, swing))
         bench.home.folder("forecasts", bench.key, plan.request.target.key)
         with set_in_place(final, FORECAST) as aside:
@@ -91,7 +93,7 @@ def scored(bench: Bench, plan: Plan) -> Scored:
     return Scored(
         matrix,
         _read(final, bench),
-        scenario_of(plan.request, matrix),
+        scenario_of(bench, plan, matrix),
         turnout,
         swing,
         names | {"train_digest": found[0].tags["train_digest"], "run": found[0].run_id},
@@ -135,14 +137,21 @@ def _folder(bench: Bench, plan: Plan, found: list[Registered]) -> Path:
     return bench.home.planned("forecasts", bench.key, plan.request.target.key, digest)
 
 
-def scenario_of(request: Request, matrix: FeatureMatrix) -> Scenario:
-    """The stated scenario; else the reference's figures, carried: never those of a contest already held."""
-    spec = request.scenario
-    carried = level_carried(matrix)
+def scenario_of(bench: Bench, plan: Plan, matrix: FeatureMatrix) -> Scenario:
+    """The stated scenario; what it leaves out is carried: never from a contest that was not public yet.
+
+    A stated figure has the standard deviation that it states, a carried one the spread of earlier changes.
+    Where one of turnout and shares is carried, both are drawn from the Student t of that one, the stated one
+    with the scale whose 90 % band is that of its standard deviation.
+    """
+    spec, past = plan.request.scenario, plan.target.past
+    carried = level_learnt(matrix, bench.national.known(past.as_of), past)
     if spec is None:
         return carried
     shares = np.array([spec.share_of(b) for b in matrix.notice.blocs])
-    whole = spec.turnout is not None and bool(spec.shares)
+    stated = spec.turnout is not None, bool(spec.shares)
+    learnt = carried.turnout_sd > 0, carried.shares_sd > 0
+    whole, df = all(stated), None if all(stated) else carried.df
     rate = carried.valid_rate if spec.blank_null_rate is None else 1 - spec.blank_null_rate
     return Scenario(
         spec.name,
@@ -151,6 +160,27 @@ def scenario_of(request: Request, matrix: FeatureMatrix) -> Scenario:
         carried.turnout if spec.turnout is None else spec.turnout,
         shares if spec.shares else carried.shares,
         rate,
+        turnout_sd=carried.turnout_sd if spec.turnout is None else scale_at(spec.turnout_sd, None, df),
+        shares_sd=scale_at(spec.shares_sd, None, df) if spec.shares else carried.shares_sd,
+        df=df,
+        changes=carried.changes if spec.turnout is None else None,
+        estimable=all(a or b for a, b in zip(stated, learnt, strict=True)),
+        areas=areas_of(spec, matrix.notice.blocs),
+        turnout_scope=() if spec.turnout is None else spec.scope,
+        shares_scope=spec.scope if spec.shares else (),
+    )
+
+
+def areas_of(spec: ScenarioSpec, blocs: tuple[str, ...]) -> tuple[AreaFigures, ...]:
+    """The figures that a scenario states of areas, shares in the order of ``blocs``."""
+    return tuple(
+        AreaFigures(
+            one.level,
+            one.area,
+            one.turnout,
+            tuple(one.share_of(b) for b in blocs) if one.shares else None,
+        )
+        for one in spec.areas
     )
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "TrainingRun",
     "champion",
     "champion_alias",
+    "log_only",
     "log_training",
     "model_name",
     "tracking_uri",
@@ -144,6 +145,15 @@ def log_training(home: Path, run: TrainingRun) -> Logged:
         for quantity, number in versions.items():
             _point(client, model_name(run.territory, quantity), number, run)
         return Logged(run_id, versions, found is not None)
+
+
+def log_only(home: Path, run: TrainingRun) -> Logged:
+    """Log the training, unless that was done: no version is registered, and no alias moves."""
+    with failures_told():
+        client = client_at(home)
+        experiment = experiment_of(client, home, run.territory)
+        found = _finished(client, experiment, run)
+        return Logged(found or _new_run(client, experiment, run), {}, found is not None)
 
 
 def champion(home: Path, territory: str, quantity: str, target: str, cut: AsOf) -> Registered:

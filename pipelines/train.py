@@ -11,22 +11,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from isoloir.configs.experiment import Experiment, as_it_stands
 from isoloir.configs.load import config_digest
 from isoloir.domain.errors import LeakageError, MissingInputError
-from isoloir.models.crowned import CHAMPION, Crowned, crowned, held_by_each, widths_before
+from isoloir.models.crowned import CHAMPION, Crowned, calibration_before, crowned, held_by_each
 from isoloir.models.registry import candidates
 from isoloir.models.saved import Mark, Quantity, SavedModel, to_files
 from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misallocated
 from isoloir.models.selection import Champion, choose
 
 from .bench import Bench, Request, offer_of
-from .folds import Lessons, context_stamp, fold_digest, folds_of, learned, plan_lessons
+from .folds import Learned, Lessons, context_stamp, fold_digest, folds_of, learned, plan_lessons
 from .matrices import Hidden, MatrixPlan, built, hiding, plan_matrix
 from .notices import notice_of
 from .plots import coverage_picture, errors_picture
 from .progress import Say
 from .store import code_digest, stamp
 from .tracking import ModelFiles, Registered, TrainingRun, champion, log_training
+from .training_card import CARD, regret_of, training_card
 
 QUANTITIES: tuple[Quantity, Quantity] = ("turnout", "swing")
 
@@ -79,28 +81,39 @@ class Trained:
     past: tuple[Crowned, ...]
     held: tuple[pd.DataFrame | None, ...]
 
+    @property
+    def models(self) -> tuple[SavedModel, SavedModel]:
+        """Both models."""
+        return self.turnout, self.swing
+
 
 def train(bench: Bench, plan: Plan, say: Say) -> Trained:
     """Choose the champion at earlier targets, calibrate on its errors there, fit it on all of them."""
-    cut, target = plan.request.cut, plan.request.target
-    past = learned(bench, plan.lessons, cut, say)
+    past = learned(bench, plan.lessons, plan.request.cut, say)
     folds = folds_of(bench, past, say)
-    chosen = choose([f.judgement for f in folds], target)
+    chosen = choose([f.judgement for f in folds], plan.request.target)
+    return fit_champion(bench, plan, past, crowned(folds), chosen, say)
+
+
+def fit_champion(
+    bench: Bench, plan: Plan, past: Sequence[Learned], crowns: tuple[Crowned, ...], chosen: Champion, say: Say
+) -> Trained:
+    """Calibrate on the errors of past champions, and fit the chosen one on all of ``past``."""
+    cut, target = plan.request.cut, plan.request.target
     say(f"champion: {chosen.turnout} for turnout, {chosen.shares} for shares")
-    crowns = crowned(folds)
-    widths = widths_before(crowns, cut, len(bench.blocs.blocs))
+    learnt = calibration_before(crowns, cut, chosen, len(bench.blocs.blocs))
     training = Lessons(past, bench.ledger.context).before(target, cut)
     census = bool(bench.ledger.context.before(cut).facts)
     models = {m.name: m for m in candidates(bench.settings, census=census)}
     national = built(bench, plan.target, say).reference
-    contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *widths.station.contests]))
+    contests = tuple(dict.fromkeys([*training.contests, *chosen.judged_at, *learnt.contests]))
     held = held_by_each(crowns)
     records = records_of(crowns, held)
 
     def saved(quantity: Quantity, name: str) -> SavedModel:
         model = models[name].fit(training)
         return SavedModel(
-            quantity, model, target, bench.blocs.blocs, national, widths, contests, records[quantity]
+            quantity, model, target, bench.blocs.blocs, national, learnt, contests, records[quantity]
         )
 
     return Trained(saved("turnout", chosen.turnout), saved("swing", chosen.shares), chosen, crowns, held)
@@ -127,12 +140,18 @@ def records_of(
 
 def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:
     """Log the training in MLflow and register its two models; the version of each."""
+    run = training_run(bench, plan, trained, as_it_stands(bench.overlay))
+    return log_training(bench.home.path, run).versions
+
+
+def training_run(bench: Bench, plan: Plan, trained: Trained, experiment: Experiment) -> TrainingRun:
+    """What is told of a training under the experiment; its models' settings are those of ``bench``."""
     inputs = json.loads((bench.core / "ingest.json").read_text(encoding="utf-8"))["inputs"]
     card = scorecard_of(bench.key, trained.past, trained.held)
     used = [*(p.contest for p in plan.lessons), *plan.target.past.contests]
     newest = max(contest.results_known_on for contest in used)
     request = plan.request
-    run = TrainingRun(
+    return TrainingRun(
         territory=bench.key,
         target=request.target.key,
         as_of=request.cut.day,
@@ -141,6 +160,9 @@ def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:
         metrics=metrics_of(card),
         tags={
             "train_digest": plan.digest,
+            "experiment": experiment.name,
+            "experiment_digest": experiment.digest,
+            **{f"mean_regret.{m.quantity}": f"{regret_of(m.record):.4f}" for m in trained.models},
             "champion": f"{trained.champion.turnout}+{trained.champion.shares}",
             "newest_known_on": newest.isoformat(),
             "config_digest": config_digest(bench.config),
@@ -148,14 +170,14 @@ def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:
             "first_rounds_hidden": str(plan.hidden.first_rounds).lower(),
             **{f"input.{i['file']}": i["sha256"] for i in inputs},
         },
-        texts={"champion.json": json.dumps(_told(trained.champion), indent=1, sort_keys=True)},
+        texts={
+            "champion.json": json.dumps(_told(trained.champion), indent=1, sort_keys=True),
+            CARD: training_card(trained.turnout, trained.swing, experiment),
+        },
         tables={"scorecard": card},
         pictures={"errors.png": errors_picture(card), "coverage.png": coverage_picture(card)},
-        models=tuple(
-            ModelFiles(m.quantity, to_files(m), m.inputs, m.outputs) for m in (trained.turnout, trained.swing)
-        ),
+        models=tuple(ModelFiles(m.quantity, to_files(m), m.inputs, m.outputs) for m in trained.models),
     )
-    return log_training(bench.home.path, run).versions
 
 
 def metrics_of(card: pd.DataFrame) -> dict[str, float]:
@@ -175,7 +197,7 @@ def _params(bench: Bench, trained: Trained) -> dict[str, str]:
         said[f"{name}.features"] = ",".join(settings.features)
         said[f"{name}.trees"] = str(settings.trees)
         said |= {f"{name}.{k}": str(v) for k, v in settings.params.items()}
-    for saved in (trained.turnout, trained.swing):
+    for saved in trained.models:
         said[f"{saved.quantity}.shrink"] = str(getattr(saved.model, "shrink", ""))
     return said
 

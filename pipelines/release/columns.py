@@ -23,8 +23,8 @@ def _number(name: str, unit: str, text: str, *, nullable: bool = False) -> Colum
     return Column(name, "number", unit, text, nullable, low, high)
 
 
-def _count(name: str, text: str) -> Column:
-    return Column(name, "count", "count", text, low=0)
+def _count(name: str, text: str, *, nullable: bool = False) -> Column:
+    return Column(name, "count", "count", text, nullable, low=0)
 
 
 RANGES = {"share": (0.0, 1.0), "count": (0.0, None)}
@@ -32,6 +32,62 @@ RANGES = {"share": (0.0, 1.0), "count": (0.0, None)}
 
 
 BOUNDS = (("lo50", 0.5, "lower"), ("hi50", 0.5, "upper"), ("lo90", 0.1, "lower"), ("hi90", 0.1, "upper"))
+
+
+NO_PAST = "; null where no past of the kind is known"
+
+STANDING = (
+    _number(
+        "abstention_structural_share",
+        "share",
+        "lowest abstention at earlier rounds of the same kind, of its members by registered" + NO_PAST,
+        nullable=True,
+    ),
+    _number(
+        "abstention_conjunctural_share",
+        "share",
+        "1 less turnout_pred less the structural share, at least 0" + NO_PAST,
+        nullable=True,
+    ),
+    _number(
+        "volatility_share",
+        "share",
+        "mean Pedersen index between earlier contests of the same kind and round; null if fewer than two",
+        nullable=True,
+    ),
+    *(
+        column
+        for area in ("department", "constituency")
+        for column in (
+            _count(
+                f"rank_{area}",
+                f"place in its {area}, 1: most abstention beyond the structural; null if either is unknown",
+                nullable=True,
+            ),
+            *(
+                _count(
+                    f"rank_{area}_{end}",
+                    f"{side} end of the rank in 90% of joint draws, stretched to hold the rank",
+                    nullable=True,
+                )
+                for end, side in (("lo90", "lower"), ("hi90", "upper"))
+            ),
+        )
+    ),
+    _text(
+        "tier",
+        "A to D: quarters of registered electors, A with most abstention beyond the structural" + NO_PAST,
+        nullable=True,
+    ),
+    _number(
+        "tier_confidence",
+        "share",
+        "part of the joint draws in which it is in this tier, tiers made anew in each" + NO_PAST,
+        nullable=True,
+    ),
+    _text("profile", "what the ground is like, what people live on, how it votes: see docs/scores.md"),
+)
+"""How a unit stands to its own past, and to other units."""
 
 
 def scores_table(blocs: tuple[str, ...]) -> Table:
@@ -51,12 +107,14 @@ def scores_table(blocs: tuple[str, ...]) -> Table:
         _text("grouping", "grouping of labels into blocs, and its version"),
         _number("turnout_pred", "share", "forecast turnout, voters / registered"),
         *(
-            _number(f"turnout_{end}", "share", f"{side} bound, {1 - alpha:.0%} interval, level given")
+            _number(f"turnout_{end}", "share", f"{side} bound, {1 - alpha:.0%} interval under the scenario")
             for end, alpha, side in BOUNDS
         ),
         _number("turnout_deviation_pp", "pp", "turnout less the national turnout of the scenario"),
         _number("expected_voters", "count", "turnout_pred times registered"),
         *(column for bloc in blocs for column in _bloc_columns(bloc)),
+        *STANDING,
+        *(column for bloc in blocs for column in _reserve_columns(bloc)),
         _text("reference_contest", "contest that swings are counted from", nullable=True),
         _text(
             "history",
@@ -73,7 +131,9 @@ def _bloc_columns(bloc: str) -> tuple[Column, ...]:
     return (
         _number(f"share_{bloc}_pred", "share", f"forecast share of {bloc}; 0 where it does not stand"),
         *(
-            _number(f"share_{bloc}_{end}", "share", f"{side} bound, {1 - alpha:.0%} interval, level given")
+            _number(
+                f"share_{bloc}_{end}", "share", f"{side} bound, {1 - alpha:.0%} interval under the scenario"
+            )
             for end, alpha, side in BOUNDS
         ),
         _number(
@@ -82,6 +142,29 @@ def _bloc_columns(bloc: str) -> tuple[Column, ...]:
         *(
             _number(f"swing_{bloc}_{end}_pp", "pp", f"{side} bound, {1 - alpha:.0%}{missing}", nullable=True)
             for end, alpha, side in BOUNDS
+        ),
+    )
+
+
+def _reserve_columns(bloc: str) -> tuple[Column, ...]:
+    said = f"votes for {bloc} among conjunctural abstainers, "
+    warning = ": a potential under an assumption, not an effect of campaigning"
+    ends = (("low", "least"), ("high", "most"))
+    return (
+        _number(
+            f"reserve_{bloc}_votes",
+            "count",
+            f"{said}if they split as its forecast shares (as_here); 0 where it does not stand{warning}",
+            nullable=True,
+        ),
+        *(
+            _number(
+                f"reserve_{bloc}_{end}_votes",
+                "count",
+                f"{said}the {word} of as_here, as_nation and as_before{warning}",
+                nullable=True,
+            )
+            for end, word in ends
         ),
     )
 
@@ -101,14 +184,17 @@ AGGREGATES = Table(
     "aggregates.parquet",
     "area",
     (
-        _text("area_level", "nation, department or commune"),
+        _text("area_level", "nation, department, constituency or commune"),
         _text("area_id", "code of the area"),
         _text("quantity", "registered, expected_voters, turnout or share"),
         _text("bloc", "bloc of a share; null otherwise", nullable=True),
         _number("value", "share or count", "the sum over whole published units, divided last"),
         *(
             _number(
-                end, "share or count", f"{side} bound, {1 - alpha:.0%} interval, level given", nullable=True
+                end,
+                "share or count",
+                f"{side} bound, {1 - alpha:.0%} interval under the scenario",
+                nullable=True,
             )
             for end, alpha, side in BOUNDS
         ),

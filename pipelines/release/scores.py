@@ -13,7 +13,7 @@ from isoloir.domain.ledger import Notice
 from isoloir.domain.lineage import Step
 from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
 from isoloir.features.history import REPAIRED
-from isoloir.models.intervals import ALPHAS, Widths, band
+from isoloir.models.intervals import ALPHAS, Calibration, Parts, band, parts_of
 
 from .columns import BOUNDS
 
@@ -28,7 +28,7 @@ class Published:
     matrix: FeatureMatrix
     forecast: Forecast
     scenario: Scenario
-    widths: Widths
+    learnt: Calibration
     units: Units
     grouping: str
     model_version: str
@@ -62,7 +62,21 @@ def scores(s: Published) -> pd.DataFrame:
     said["expected_voters"] = voters
     then = reference_shares(s, unit, rows, count)
     said["flags"] = [f"{a}{b}".strip() for a, b in zip(flags, _new(s, merged, then), strict=True)]
-    return pd.DataFrame(said | _bounds(s, merged, said["registered"], then))
+    parts = unit_parts(s, unit, rows, count)
+    return pd.DataFrame(said | _bounds(s, merged, said["registered"], then, parts))
+
+
+def unit_parts(s: Published, unit: NDArray[np.intp], rows: NDArray[np.intp], count: int) -> Parts:
+    """What the variances of units are made of: the means of their members', weighted by registered."""
+    weight = s.notice.registered[rows].astype(np.float64)
+    total = np.maximum(np.bincount(unit, weight, count), 1e-9)
+
+    def mean(parts: Floats) -> Floats:
+        columns = [np.bincount(unit, parts[rows, p] * weight, count) / total for p in range(parts.shape[1])]
+        return np.stack(columns, axis=1)
+
+    every = parts_of(s.matrix)
+    return Parts(mean(every.turnout), tuple(mean(one) for one in every.shares))
 
 
 def _source(s: Published, rows: NDArray[np.intp], unit: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -146,10 +160,12 @@ def reference_shares(s: Published, unit: NDArray[np.intp], rows: NDArray[np.intp
     return out
 
 
-def _bounds(s: Published, merged: Forecast, registered: object, then: Floats) -> dict[str, Floats]:
+def _bounds(
+    s: Published, merged: Forecast, registered: object, then: Floats, parts: Parts
+) -> dict[str, Floats]:
     out = {}
     counts = np.asarray(registered, dtype=np.int32)
-    bands = {alpha: band(merged, counts, s.widths.station, alpha) for alpha in ALPHAS}
+    bands = {alpha: band(merged, counts, parts, s.learnt, alpha, s.scenario) for alpha in ALPHAS}
     for end, alpha, side in BOUNDS:
         out[f"turnout_{end}"] = bands[alpha].turnout_lo if side == "lower" else bands[alpha].turnout_hi
     for b, bloc in enumerate(s.notice.blocs):

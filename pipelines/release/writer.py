@@ -15,7 +15,9 @@ from isoloir.pipelines.sources.tables import sha256_of
 
 from .aggregates import aggregates
 from .columns import schema_of, tables_of
+from .outlook import outlook
 from .scores import Published, counted, scores, unit_table
+from .standing import with_standing
 from .succession import succession
 from .verify import verify
 
@@ -29,8 +31,9 @@ def write_release(published: Published, manifest: dict[str, object], card: str, 
         key: str(manifest[key]) for key in ("schema_version", "territory", "target", "release_id", "licence")
     }
     with set_in_place(final, "manifest.json") as aside:
-        table, blocs = scores(published), published.notice.blocs
-        areas = aggregates(published, table)
+        ahead, blocs = outlook(published), published.notice.blocs
+        table = with_standing(published, scores(published), ahead)
+        areas = aggregates(published, table, ahead)
         made = (table, unit_table(published), areas, succession(published.steps))
         for declared, rows in zip(tables_of(blocs), made, strict=True):
             _write(rows, declared, aside, said)

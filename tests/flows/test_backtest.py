@@ -59,6 +59,11 @@ def test_every_station_with_electors_has_a_row_per_model_and_level(
 
 
 def test_no_prediction_is_null_and_bounds_hold_it(predictions: pd.DataFrame) -> None:
+    ends = [c for c in predictions.columns if c.endswith(("lo90", "hi90"))]
+    assert predictions.drop(columns=ends).notna().all(axis=None)
+    is_champion = predictions["model"] == "champion"
+    assert predictions.loc[~is_champion, ends].isna().all(axis=None), "rules have no intervals"
+    predictions = predictions[is_champion]
     assert predictions.notna().all(axis=None)
     stems = [c.removesuffix("_pred") for c in predictions.columns if c.endswith("_pred")]
     assert len(stems) == 6

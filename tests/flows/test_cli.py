@@ -40,7 +40,7 @@ STEPS = {
 }
 COMMANDS = (
     ("demo",), ("ingest",), *((name,) for name in STEPS), ("run",), ("export",), ("verify",), ("releases",),
-    ("config",), ("config", "check"), ("config", "init"),
+    ("experiments",), ("explain",), ("transfers",), ("config",), ("config", "check"), ("config", "init"),
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_the_files_come_from_a_folder_or_from_their_publisher(tmp_path: Path, wa
         ("backtest", {"scorecard", "predictions", "again"}),
         ("train", {"isoloir-demo-turnout", "isoloir-demo-swing", "champion", "training", "again"}),
         ("score", {"forecast", "again"}),
-        ("publish", {"release", "again", "stations", "scenario", "roll, offer", "champion"}),
+        ("publish", {"release", "again", "stations", "scenario", "level", "roll, offer", "champion"}),
     ],
 )
 def test_json_prints_one_object_and_nothing_else(stepped: StepByStep, step: str, keys: set[str]) -> None:

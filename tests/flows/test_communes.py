@@ -36,7 +36,7 @@ ROUNDS = (
     "2017_legi_t1",
 )
 TARGETS = [HALF, "2017_pres_t2", "2017_legi_t1"]
-NOT_SHARES = ("turnout_", "carried_roll_matched")
+NOT_SHARES = ("turnout_", "national_", "carried_roll_matched")
 
 
 def said(_: str) -> None:
@@ -139,7 +139,7 @@ def test_every_contest_with_a_past_is_judged_by_every_candidate_of_turnout(bench
     folds = folds_of(bench, past, said)
     assert [f.outcomes.contest.key for f in folds] == list(ROUNDS[1:])
     for fold in folds:
-        assert {"prior", "pooled", "nested", "boosted_turnout", *RULE_NAMES} <= set(fold.judgement.turnout)
+        assert {"prior", "pooled", "layered", "boosted_turnout", *RULE_NAMES} <= set(fold.judgement.turnout)
         assert "boosted_shares" not in fold.judgement.turnout
         assert np.isfinite(list(fold.judgement.turnout.values())).all()
     # What was kept of a fold is what was made.
@@ -154,7 +154,8 @@ def test_the_scorecard_has_no_row_of_shares_and_no_gap_over_all_stations(done: B
     assert all(metric.startswith(NOT_SHARES) for metric in card["metric"].unique())
     assert card.loc[card["stratum"] == "all", "value"].notna().all()
     judged = card[(card["metric"] == "turnout_mae_pp") & (card["stratum"] == "all")]
-    models = {"champion", "noise_floor", "prior", "pooled", "nested", "boosted_turnout", *RULE_NAMES}
+    models = {"champion", "noise_floor", "prior", "pooled", "boosted_turnout", "transition"}
+    models |= {"layered", "layered_mean", "layered_kind", *RULE_NAMES}
     assert set(judged.loc[judged["level"] == "given", "model"]) == models
     assert not [name for name in pq.read_schema(done.predictions_path).names if "share" in name]
 

@@ -172,7 +172,9 @@ def core_of(house: House) -> str:
 def test_the_scorecard_and_the_pictures_lie_beside_it(house: House, tmp_path: Path) -> None:
     client, run_id = mlflow_client(house.path), house.run_ids[COMING]
     names = {file.path for file in client.list_artifacts(run_id)}
-    assert names == {"champion.json", "scorecard.parquet", "scorecard.csv", "errors.png", "coverage.png"}
+    assert names == {
+        "champion.json", "scorecard.parquet", "scorecard.csv", "errors.png", "coverage.png", "model_card.md",
+    }  # fmt: skip
     folder = Path(client.download_artifacts(run_id, "", str(tmp_path)))
     card = pd.read_parquet(folder / "scorecard.parquet")
     assert list(card.columns) == ["territory", "target", "model", "level", "metric", "stratum", "value"]

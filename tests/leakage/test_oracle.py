@@ -22,9 +22,10 @@ from isoloir.domain.election import Calendar
 from isoloir.domain.forecast import FeatureMatrix
 from isoloir.domain.ledger import CommuneRecord
 from isoloir.features.catalogue import CATALOGUE, CONTEXTUAL
+from isoloir.features.kriging import Kernel
+from isoloir.features.layered import COMMUNE_KERNEL, DEPARTMENT_KERNEL, STATION_KERNEL
 from isoloir.features.matrix import build, is_per_bloc
-from isoloir.features.nested import COMMUNE_KERNEL, LOCAL_KERNEL
-from isoloir.features.prior import SHARES_KERNEL, TURNOUT_KERNEL, Kernel
+from isoloir.features.prior import SHARES_KERNEL, TURNOUT_KERNEL
 from isoloir.pipelines.core import read_ledger
 from isoloir.pipelines.demo import write_demo
 from isoloir.pipelines.home import Home
@@ -122,14 +123,29 @@ FROM (SELECT contest, bloc, votes, valid, 'commune' AS level, commune AS code FR
 JOIN nation_share USING (contest, bloc)
 GROUP BY contest, level, code, bloc;
 
--- Communes at all contests, and the deviations of stations from theirs where both are known.
-CREATE TABLE commune_gap AS
-SELECT contest, n, code AS commune, gap FROM past JOIN area USING (contest) WHERE level = 'commune'
+-- The upper layers of the roll's places at all contests: departments, and what sets communes apart in them.
+-- Of coarse contests a department is its communes, as far as the roll has these.
+CREATE TABLE ever_nation AS
+SELECT contest, n, turnout FROM past JOIN nation USING (contest)
 UNION ALL
-SELECT contest, n, commune, turnout_gap(voters, registered, turnout)
-FROM coarse_past JOIN coarse USING (contest)
-JOIN (SELECT contest, sum(voters) / sum(registered) AS turnout FROM coarse GROUP BY contest) USING (contest)
-WHERE registered > 0;
+SELECT contest, n, sum(voters) / sum(registered) FROM coarse_past JOIN coarse USING (contest) GROUP BY ALL;
+
+CREATE TABLE place AS SELECT DISTINCT commune, department FROM roll;
+CREATE TABLE counts AS
+SELECT contest, level, code, registered, voters FROM area
+UNION ALL SELECT contest, 'commune', commune, registered, voters FROM coarse
+UNION ALL SELECT contest, 'department', department, sum(registered), sum(voters)
+          FROM coarse JOIN place USING (commune) GROUP BY ALL;
+CREATE TABLE layer AS
+SELECT contest, level, code, registered, turnout_gap(voters, registered, turnout) AS gap
+FROM counts JOIN ever_nation USING (contest) WHERE registered > 0;
+
+CREATE TABLE department_gap AS
+SELECT contest, code AS department, registered, gap FROM layer WHERE level = 'department';
+CREATE TABLE commune_gap AS
+SELECT contest, commune, c.registered, c.gap - d.gap AS gap
+FROM place JOIN layer c ON c.level = 'commune' AND c.code = commune
+JOIN department_gap d USING (department, contest);
 
 -- Every station of the roll at every past contest: the same code, and whether the electors agree to a fifth.
 CREATE TABLE link AS
@@ -168,10 +184,11 @@ LEFT JOIN area_share d
     ON d.contest = link.contest AND d.level = 'department' AND d.code = link.department
     AND d.bloc = bloc.bloc;
 
-CREATE TABLE apart AS
-SELECT turnout.station, contest, turnout.n, own - c.gap AS gap
-FROM turnout JOIN roll USING (station) JOIN area c USING (contest)
-WHERE source = 'own' AND c.level = 'commune' AND c.code = roll.commune;
+-- What sets stations apart in their communes, where both are known.
+CREATE TABLE station_gap AS
+SELECT turnout.station, contest, link.registered, own - c.gap AS gap
+FROM turnout JOIN link USING (station, contest) JOIN area c USING (contest)
+WHERE source = 'own' AND c.level = 'commune' AND c.code = link.commune;
 
 -- The newest public figure of each commune, and whether it is another's secret that there is none.
 CREATE TABLE figure AS
@@ -307,6 +324,42 @@ TERRITORY = {
         FROM link GROUP BY station""",
 }
 
+# Lowest and mean are of the station where it is known at all, else of its commune.
+ABSTENTION = {
+    "abstention_structural": """
+        SELECT roll.station, coalesce(own.value, around.value) AS value
+        FROM roll
+        LEFT JOIN (SELECT station, min(1 - voters / registered) AS value
+                   FROM link WHERE agrees AND kind = target_kind() GROUP BY station) own USING (station)
+        LEFT JOIN (SELECT code, min(1 - voters / registered) AS value FROM area JOIN past USING (contest)
+                   WHERE level = 'commune' AND kind = target_kind() GROUP BY code) around
+            ON around.code = roll.commune""",
+    "volatility_share": """
+        WITH alike AS (
+            SELECT past.contest, row_number() OVER (ORDER BY n) AS step
+            FROM past, target WHERE past.kind = target.kind AND past.round = target.round),
+        told AS (
+            SELECT 'own' AS level, station AS code, contest, bloc, votes
+            FROM counted JOIN (SELECT station, contest FROM link WHERE agrees) USING (station, contest)
+            UNION ALL SELECT level, code, contest, bloc, votes FROM area_share WHERE level = 'commune'),
+        there AS (SELECT level, code, step, sum(votes) AS votes FROM told JOIN alike USING (contest)
+                  GROUP BY ALL HAVING sum(votes) > 0),
+        share AS (
+            SELECT level, code, step, bloc.bloc, coalesce(told.votes, 0) / there.votes AS share
+            FROM there CROSS JOIN bloc JOIN alike USING (step)
+            LEFT JOIN told USING (level, code, contest, bloc)),
+        moved AS (
+            SELECT a.level, a.code, a.step, sum(abs(a.share - b.share)) / 2 AS moved
+            FROM share a JOIN share b
+                ON (a.level, a.code, a.bloc, a.step) = (b.level, b.code, b.bloc, b.step + 1)
+            GROUP BY ALL),
+        mean AS (SELECT level, code, avg(moved) AS value FROM moved GROUP BY ALL)
+        SELECT roll.station, coalesce(own.value, around.value) AS value
+        FROM roll
+        LEFT JOIN mean own ON own.level = 'own' AND own.code = roll.station
+        LEFT JOIN mean around ON around.level = 'commune' AND around.code = roll.commune""",
+}
+
 OFFER = {
     "standing": """
         SELECT roll.station, bloc.bloc, (offer.bloc IS NOT NULL)::INT AS value
@@ -329,6 +382,36 @@ CONTEST = {
         FROM roll, target, past p WHERE p.contest = getvariable('reference')""",
     "reference_turnout": """
         SELECT station, turnout AS value FROM roll, nation WHERE contest = getvariable('reference')""",
+}
+
+# Contests in which all who stand now, and ever stood, stood somewhere: older ones tell less, kin more.
+TELLING = """
+(SELECT contest, weight, row_number() OVER (ORDER BY weight DESC, n DESC) AS place
+ FROM (SELECT p.contest, p.n,
+              exp((p.held_on - t.held_on) / 365.25 / 3)
+              * CASE WHEN p.contest = first_round() THEN 4
+                     WHEN p.kind = t.kind AND p.round = t.round THEN 2 ELSE 1 END AS weight
+       FROM past p, target t
+       WHERE (p.round = 1 OR t.round > 1)
+         AND EXISTS (FROM nation_share s WHERE s.contest = p.contest)
+         AND NOT EXISTS (
+             FROM nation_share s JOIN offer USING (bloc)
+             WHERE s.bloc NOT IN (SELECT x.bloc FROM nation_share x WHERE x.contest = p.contest))))
+"""
+REFERENCES = {
+    **{
+        f"past{place}_share": f"""
+            SELECT station, bloc, exp(witnessed) * share AS value
+            FROM shares JOIN nation_share USING (contest, bloc) JOIN {TELLING} USING (contest)
+            WHERE place = {place}"""
+        for place in (1, 2, 3)
+    },
+    **{
+        f"past{place}_weight": f"""
+            SELECT station, coalesce((SELECT weight FROM {TELLING} WHERE place = {place}), 0) AS value
+            FROM roll"""
+        for place in (1, 2, 3)
+    },
 }
 
 # The weights of contests: see _weights.
@@ -372,20 +455,51 @@ PRIOR = {
     "share_anchor": _by_round(SHARE_POOL, SHARE_PRIOR),
 }
 
-# The weights of the contests in which a commune, a department or a station is known: see _patterns.
-KRIGED = (
-    "SELECT {key}, sum(gap * weight) AS value FROM {gaps} JOIN {weights} USING ({key}, contest) "
-    "GROUP BY {key}"
+# The weights of the contests in which a department, a commune or a station is known: see _patterns.
+KRIGED = """
+(SELECT {key}, sum(gap * weight) AS mean, any_value(unexplained) AS unexplained
+ FROM {key}_gap JOIN {key}_weight USING ({key}, contest) GROUP BY {key})
+"""
+OF_LAYERS = """
+SELECT roll.station, {value} AS value FROM roll
+""" + "".join(
+    f"LEFT JOIN {KRIGED.format(key=k)} {k[0]} USING ({k})" for k in ("department", "commune", "station")
 )
-NESTED = {
-    "turnout_nested": f"""
-        SELECT roll.station, coalesce(c.value + coalesce(s.value, 0), d.value, 0) AS value
-        FROM roll
-        LEFT JOIN ({KRIGED.format(key="commune", gaps="commune_gap", weights="commune_weight")}) c
-            USING (commune)
-        LEFT JOIN ({KRIGED.format(key="station", gaps="apart", weights="station_weight")}) s USING (station)
-        LEFT JOIN ({KRIGED.format(key="code", gaps="area", weights="department_weight")}) d
-            ON d.code = roll.department"""
+AT_FIRST = """
+SELECT roll.station, {value} AS value
+FROM roll JOIN turnout t ON t.station = roll.station AND t.contest = first_round()
+LEFT JOIN area d ON d.contest = t.contest AND d.level = 'department' AND d.code = roll.department
+LEFT JOIN area c ON c.contest = t.contest AND c.level = 'commune' AND c.code = roll.commune
+"""
+LAYERED = {
+    "turnout_layered": OF_LAYERS.format(
+        value="coalesce(d.mean, 0) + coalesce(c.mean, 0) + coalesce(s.mean, 0)"
+    ),
+    "turnout_variance": OF_LAYERS.format(
+        value=" + ".join(
+            f"coalesce({k[0]}.unexplained, (SELECT whole FROM {k}_whole))"
+            for k in ("department", "commune", "station")
+        )
+    ),
+    "first_round_department": AT_FIRST.format(value="coalesce(d.gap, 0)"),
+    "first_round_commune": AT_FIRST.format(value="coalesce(c.gap - d.gap, 0)"),
+    "first_round_station": AT_FIRST.format(value="witnessed - coalesce(c.gap, d.gap, 0)"),
+    # A station's own votes, where its electors agree, and 50 that are cast as its commune's were.
+    "orphaned_share": """
+        WITH local AS (
+            SELECT commune, bloc, sum(votes) / sum(sum(votes)) OVER (PARTITION BY commune) AS share
+            FROM counted WHERE contest = first_round() GROUP BY commune, bloc),
+        own AS (
+            SELECT station, bloc, counted.votes, counted.valid
+            FROM link JOIN counted USING (station, contest) WHERE agrees AND contest = first_round())
+        SELECT roll.station,
+               sum(coalesce(own.votes, 0) + 50 * coalesce(local.share, 0)) FILTER (offer.bloc IS NULL)
+                   / (coalesce(max(own.valid), 0) + 50) AS value
+        FROM roll CROSS JOIN bloc
+        LEFT JOIN local ON local.commune = roll.commune AND local.bloc = bloc.bloc
+        LEFT JOIN own ON own.station = roll.station AND own.bloc = bloc.bloc
+        LEFT JOIN offer ON offer.station = roll.station AND offer.bloc = bloc.bloc
+        WHERE first_round() IS NOT NULL GROUP BY roll.station""",
 }
 
 OF_FIGURE = "SELECT station, {value} AS value FROM figure WHERE figure = '{figure}'"
@@ -413,7 +527,9 @@ CENSUS = {
 }
 """At the grain of communes, which is all that the demo publishes: finer ones have tests of their own."""
 
-ORACLE = RULES | TURNOUT | SWING | TERRITORY | OFFER | CONTEST | PRIOR | NESTED | CENSUS
+ORACLE = (
+    RULES | TURNOUT | SWING | TERRITORY | ABSTENTION | OFFER | CONTEST | REFERENCES | PRIOR | LAYERED | CENSUS
+)
 
 
 @dataclass(frozen=True)
@@ -502,9 +618,9 @@ def oracle(
     said.execute(f"SET VARIABLE target = '{key}'; SET VARIABLE reference = '{reference(calendar, key)}'")
     said.execute(DERIVED)
     _weights(said)
-    _patterns(said, COMMUNE_KERNEL, "commune", "commune_gap")
-    _patterns(said, COMMUNE_KERNEL, "code", "(FROM area WHERE level = 'department')", "department_weight")
-    _patterns(said, LOCAL_KERNEL, "station", "apart")
+    _patterns(said, DEPARTMENT_KERNEL, "department")
+    _patterns(said, COMMUNE_KERNEL, "commune")
+    _patterns(said, STATION_KERNEL, "station")
     return said
 
 
@@ -546,24 +662,47 @@ def _labels(said: duckdb.DuckDBPyConnection, config: TerritoryConfig, calendar: 
 
 
 COVARIANCE = """
-SELECT $common + CASE WHEN a.kind = b.kind THEN $kind ELSE 0 END
-       + CASE WHEN a.kind = b.kind AND abs(a.held_on - b.held_on) <= 120 THEN $ballot ELSE 0 END
-       + $time * exp(-abs(a.held_on - b.held_on) / 365.25 / $scale)
-       + CASE WHEN a.contest = b.contest THEN $nugget ELSE 0 END
-FROM ever a, {right} b WHERE list_contains($among, a.contest) {and_right} ORDER BY a.n {then_right}
+SELECT $common + $slow * exp(-years / 20) + $fast * exp(-years / 4)
+       + CASE WHEN kin THEN $kind + $kind_slow * exp(-years / 8) ELSE 0 END
+       + CASE WHEN kin AND turn = other_turn THEN $round ELSE 0 END
+       + CASE WHEN kin AND days <= 120 THEN $ballot ELSE 0 END
+       + CASE WHEN days <= 120 THEN $season ELSE 0 END
+       + CASE WHEN same THEN $nugget ELSE 0 END
+FROM (SELECT abs(a.held_on - b.held_on) AS days, days / 365.25 AS years, a.kind = b.kind AS kin,
+             a.round AS turn, b.round AS other_turn, a.contest = b.contest AS same, a.n AS n, {m} AS m
+      FROM {left} a, {right} b)
+ORDER BY n, m
 """
 
 
-def _kriging(said: duckdb.DuckDBPyConnection, kernel: Kernel, among: list[str]) -> list[float]:
-    """K⁻¹k: the covariances by SQL, their solution by numpy."""
-    given = {**dataclasses.asdict(kernel), "among": among}
-    inside = COVARIANCE.format(
-        right="ever", and_right="AND list_contains($among, b.contest)", then_right=", b.n"
-    )
-    towards = COVARIANCE.format(right="target", and_right="", then_right="")
-    K = np.array(said.execute(inside, given).fetchall()).reshape(len(among), len(among))
-    k = np.array(said.execute(towards, given).fetchall())[:, 0]
-    return [float(w) for w in np.linalg.solve(K, k)]
+def _covariances(said: duckdb.DuckDBPyConnection, kernel: Kernel, left: str, right: str) -> np.ndarray:
+    """The covariances of two tables of contests, by SQL, as one row."""
+    query = COVARIANCE.format(left=left, right=right, m="0" if right == "target" else "b.n")
+    return np.array(said.execute(query, dataclasses.asdict(kernel)).fetchall())[:, 0]
+
+
+def _kriging(
+    said: duckdb.DuckDBPyConnection, kernel: Kernel, among: list[str], electors: float = np.inf
+) -> tuple[list[float], float]:
+    """K⁻¹k, and what it leaves of the variance: covariances and noise by SQL, their solution by numpy.
+
+    ``electors`` tell how noisy a contest's logit is; none where there are infinitely many.
+    """
+    said.execute("CREATE OR REPLACE TEMP TABLE amid AS FROM ever WHERE list_contains($1, contest)", [among])
+    K = _covariances(said, kernel, "amid", "amid").reshape(len(among), len(among))
+    noise = said.execute(
+        "SELECT 1 / ($1 * least(greatest(turnout * (1 - turnout), 0.05), 0.25))"
+        " FROM amid JOIN ever_nation USING (contest) ORDER BY amid.n",
+        [electors],
+    ).fetchall()
+    k = _covariances(said, kernel, "amid", "target")
+    weights = np.linalg.solve(K + np.diag(np.array(noise)[:, 0]), k)
+    return [float(w) for w in weights], float(_whole(said, kernel) - k @ weights)
+
+
+def _whole(said: duckdb.DuckDBPyConnection, kernel: Kernel) -> float:
+    """The variance where nothing is known: the target's own, and its nugget."""
+    return float(_covariances(said, kernel, "(SELECT 0 AS n, * FROM target)", "target")[0])
 
 
 def _weights(said: duckdb.DuckDBPyConnection) -> None:
@@ -571,33 +710,38 @@ def _weights(said: duckdb.DuckDBPyConnection) -> None:
     said.execute("CREATE TABLE weight (contest VARCHAR, weight DOUBLE)")
     said.execute("CREATE TABLE share_weight (contest VARCHAR, bloc VARCHAR, weight DOUBLE)")
     keys = [key for (key,) in said.execute("SELECT contest FROM past ORDER BY n").fetchall()]
-    weights = _kriging(said, TURNOUT_KERNEL, keys)
+    weights, _ = _kriging(said, TURNOUT_KERNEL, keys)
     said.executemany("INSERT INTO weight VALUES (?, ?)", list(zip(keys, weights, strict=True)))
     stood = said.execute(
         "SELECT bloc, list(contest ORDER BY n) FROM"
         " (SELECT DISTINCT bloc, contest, n FROM shares WHERE witnessed IS NOT NULL) GROUP BY bloc"
     ).fetchall()
     for bloc, among in stood:
-        rows = zip(among, [bloc] * len(among), _kriging(said, SHARES_KERNEL, among), strict=True)
+        rows = zip(among, [bloc] * len(among), _kriging(said, SHARES_KERNEL, among)[0], strict=True)
         said.executemany("INSERT INTO share_weight VALUES (?, ?, ?)", list(rows))
 
 
-def _patterns(
-    said: duckdb.DuckDBPyConnection, kernel: Kernel, key: str, gaps: str, table: str | None = None
-) -> None:
-    """The weights of the contests at which each commune, department or station is known."""
-    table = table or f"{key}_weight"
-    known = (
-        f"(SELECT {key}, list(contest ORDER BY n) AS among FROM (SELECT DISTINCT {key}, contest FROM {gaps})"
-    )
-    known += f" JOIN ever USING (contest) GROUP BY {key})"
-    said.execute(f"CREATE TABLE {table}_pattern (among VARCHAR[], contest VARCHAR, weight DOUBLE)")
-    for (among,) in said.execute(f"SELECT DISTINCT among FROM {known}").fetchall():
-        rows = [(among, *pair) for pair in zip(among, _kriging(said, kernel, among), strict=True)]
-        said.executemany(f"INSERT INTO {table}_pattern VALUES (?, ?, ?)", rows)
+def _patterns(said: duckdb.DuckDBPyConnection, kernel: Kernel, key: str) -> None:
+    """The weights of the contests at which each department, commune or station is known; what they leave.
+
+    For a class of size, a doubling from 50 electors on, its geometric middle.
+    """
+    known = f"""
+        (SELECT {key}, list(contest ORDER BY n) AS among,
+                least(8, floor(log2(greatest(max(registered), 50) / 50)))::INT AS size
+         FROM {key}_gap JOIN ever USING (contest) GROUP BY {key})"""
+    said.execute(f"CREATE TABLE {key}_whole AS SELECT $1::DOUBLE AS whole", [_whole(said, kernel)])
     said.execute(
-        f"CREATE TABLE {table} AS SELECT {key}, contest, weight FROM {known} "
-        f"JOIN {table}_pattern USING (among)"
+        f"CREATE TABLE {key}_pattern"
+        " (among VARCHAR[], size INT, contest VARCHAR, weight DOUBLE, unexplained DOUBLE)"
+    )
+    for among, size in said.execute(f"SELECT DISTINCT among, size FROM {known}").fetchall():
+        weights, unexplained = _kriging(said, kernel, among, 50 * 2.0 ** (size + 0.5))
+        rows = [(among, size, *pair, unexplained) for pair in zip(among, weights, strict=True)]
+        said.executemany(f"INSERT INTO {key}_pattern VALUES (?, ?, ?, ?, ?)", rows)
+    said.execute(
+        f"CREATE TABLE {key}_weight AS SELECT {key}, contest, weight, unexplained FROM {known} "
+        f"JOIN {key}_pattern USING (among, size)"
     )
 
 
@@ -695,7 +839,7 @@ CORRUPTIONS = {
         f"UPDATE polled SET voters = valid WHERE {IN_ONE_DEPARTMENT}",
         {"turnout_mean_deviation", "turnout_same_kind", "turnout_department_mean", "turnout_kind_mean"}
         | {"turnout_spread", "turnout_commune", "turnout_department", "turnout_prior", "reference_turnout"}
-        | {"turnout_nested"},
+        | {"turnout_layered", "abstention_structural"},
     ),
     "registered": (
         f"UPDATE polled SET registered = 2 * registered WHERE {IN_ONE_DEPARTMENT}",
@@ -710,7 +854,8 @@ CORRUPTIONS = {
     "votes": (
         "UPDATE listed SET votes = votes + 1 WHERE contest = '2017_pres_t1' AND label = '1'",
         {"share_mean_deviation", "share_same_kind", "share_kind_mean", "share_spread", "share_commune"}
-        | {"share_department", "share_prior", "share_pool", "share_anchor", "swing_last", "reference_share"},
+        | {"share_department", "share_prior", "share_pool", "share_anchor", "swing_last", "reference_share"}
+        | {"volatility_share"},
     ),
     "census": (
         "UPDATE census SET value = value + 0.01 * (known_on - DATE '2000-01-01')",
@@ -757,9 +902,10 @@ def test_both_find_the_same_where_some_contests_are_known_by_commune_alone(
     made, said = matrix(demo, calendar, target, coarse), oracle(demo, calendar, target, coarse=coarse)
     assert not set(coarse) & set(made.past)
     assert [n for n in ORACLE if not agree(from_sql(said, n), from_matrix(made, n))] == []
-    assert not agree(made.column("turnout_nested"), matrix_of(target).column("turnout_nested"))
     without = matrix(demo, calendar, target, coarse, forgotten=True)
-    assert not agree(made.column("turnout_nested"), without.column("turnout_nested"))
+    for name in ("turnout_layered", "turnout_variance"):
+        assert not agree(made.column(name), matrix_of(target).column(name))
+        assert not agree(made.column(name), without.column(name))
 
 
 def test_the_census_of_the_demo_has_secrets_gaps_and_several_vintages(

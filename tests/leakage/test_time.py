@@ -225,13 +225,19 @@ OF_NO_RESULT = (
     *("history_", "reference_own", "later_round", "years_since"),
     *("turnout_first", "share_first", "strength_missing"),
     *("turnout_kind", "turnout_lag2", "share_kind", "swing_last"),
+    *("first_round_", "orphaned_", "abstention_", "volatility_"),
+    *("past1_weight", "past2_", "past3_"),
+    *("abstention_structural", "volatility_share"),
     *("census_", "lineage", "steps", "placement"),
     *("panel stations", "panel contests", "panel blocs", "panel coarse"),
     *("panel commune_row", "panel department_row"),
 )
 """What tells of the roll, the offer, the calendar, the context, or of the contests that stay the same."""
 
-OF_COMMUNES = {"panel coarse", "feature turnout_nested", "nested"}
+OF_COMMUNES = {
+    *("panel coarse", "feature turnout_layered", "feature turnout_variance"),
+    *("layered", "layered_mean", "layered_kind", "transition"),
+}
 OF_CENSUS = {f"feature {name}" for name in CONTEXTUAL} | {
     *("lessons", "boosted_turnout_census", "boosted_shares_census")
 }

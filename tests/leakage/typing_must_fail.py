@@ -9,8 +9,8 @@ from isoloir.domain.panel import Panel, build_panel
 from isoloir.features.catalogue import CATALOGUE, CONTEXTUAL, context_feature, feature
 from isoloir.features.census import census_poverty
 from isoloir.features.history import build_history
+from isoloir.features.layered import turnout_layered
 from isoloir.features.matrix import build, with_context
-from isoloir.features.nested import turnout_nested
 from isoloir.features.rules import turnout_same_kind
 from isoloir.features.view import Place, View, look
 from isoloir.models.backtest import level_carried, level_given
@@ -60,15 +60,15 @@ def cheats(
     build(past, record, None)  # refused: arg-type
     turnout_same_kind(outcomes)  # refused: arg-type
     turnout_same_kind(ledger)  # refused: arg-type
-    turnout_nested(place)  # refused: arg-type
-    turnout_nested(outcomes)  # refused: arg-type
+    turnout_layered(place)  # refused: arg-type
+    turnout_layered(outcomes)  # refused: arg-type
     census_poverty(view)  # refused: arg-type
     census_poverty(past)  # refused: arg-type
     census_poverty(context)  # refused: arg-type
     Place(outcomes, context)  # refused: arg-type
     Place(record, context)  # refused: arg-type
     Place(notice, past)  # refused: arg-type
-    CATALOGUE["turnout_nested"].make(place)  # refused: arg-type
+    CATALOGUE["turnout_layered"].make(place)  # refused: arg-type
     CONTEXTUAL["census_poverty"].make(view)  # refused: arg-type
     context_feature("share")(turnout_same_kind)  # refused: arg-type
     feature("share")(census_poverty)  # refused: arg-type
@@ -114,7 +114,7 @@ def honest(
     lineage(past, notice)
     steps(past, notice)
     turnout_same_kind(look(past, notice, None))
-    turnout_nested(look(past, notice, None))
+    turnout_layered(look(past, notice, None))
     census_poverty(Place(notice, past.context))
     with_context(build(past, notice, None), ledger.context.before(cut))
     candidates(settings, census=bool(past.context.facts))

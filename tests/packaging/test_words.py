@@ -7,7 +7,7 @@ import pytest
 
 # "commune" and "department" are the project's words for the smaller and the larger area of any territory.
 FRENCH = re.compile(
-    r"inscrit|votant|abstention|exprim|suffrage|nuance|scrutin|bureau|circonscription|canton\b|arrondissement"
+    r"inscrit|votant|exprim|suffrage|nuance|scrutin|bureau|circonscription|canton\b|arrondissement"
     r"|d[ée]partement\b|\br[ée]gion\b|\bvoix\b|\bliste\b|\btour\b|\bnuls?\b|\bnulles?\b"
     r"|blancs?\b|panneau|candidat\b|mairie|\binsee\b",
     re.IGNORECASE,

@@ -82,13 +82,13 @@ def test_the_champion_beats_every_naive_rule_at_whole_rounds(errors: pd.Series) 
         naive = errors[target][list(RULE_NAMES)]
         assert errors[target, "noise_floor"] < errors[target, "champion"] < naive.min()
         assert errors[target, "champion"] < 0.7 * errors[target, "department_mean"]
-        assert errors[target, "nested"] < errors[target, "prior"]
+        assert errors[target, "layered"] < errors[target, "prior"]
 
 
 def test_errors_are_of_the_size_that_was_measured(errors: pd.Series) -> None:
     assert 0.4 < errors["2012_pres_t1", "noise_floor"] < 0.9
-    assert 1.4 < errors["2012_pres_t1", "nested"] < 2.1
-    assert 2.1 < errors["2017_legi_t1", "nested"] < 3.1
+    assert 1.4 < errors["2012_pres_t1", "layered"] < 2.1
+    assert 2.1 < errors["2017_legi_t1", "layered"] < 3.1
 
 
 def test_a_contest_of_a_part_of_the_communes_is_judged_there(done: Backtest, published: pa.Table) -> None:

@@ -71,7 +71,7 @@ def second_round(demo_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_a_release_passes_its_own_check(demo_run: Any) -> None:
-    assert len(verify(demo_run.release)) == 5
+    assert len(verify(demo_run.release)) == 6
 
 
 @pytest.mark.parametrize(

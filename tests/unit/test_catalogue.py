@@ -36,7 +36,7 @@ from isoloir.features.prior import TURNOUT_KERNEL
 from isoloir.features.view import Place, View, look
 
 EVERY = {**CATALOGUE, **CONTEXTUAL}
-UNITS = {"logit", "log", "share", "flag", "count", "code", "years"}
+UNITS = {"logit", "logit²", "log", "share", "part", "flag", "count", "code", "years"}
 
 
 @pytest.mark.parametrize("entry", EVERY.values(), ids=EVERY)
@@ -68,7 +68,7 @@ def test_every_theme_with_a_feature_is_built(repository: Path) -> None:
 def test_the_columns_of_all_features_make_one_table() -> None:
     columns = tuple(c for entry in EVERY.values() for c in entry.columns(BLOCS))
     assert len(Table("features", "station", columns).names) == len(columns)
-    assert {"turnout_prior", "share_prior_left", "standing_right", "turnout_nested", "census_poverty"} <= {
+    assert {"turnout_prior", "share_prior_left", "standing_right", "turnout_layered", "census_poverty"} <= {
         c.name for c in columns
     }
     assert all(c.dtype == "number" and c.nullable for c in columns)
@@ -271,8 +271,8 @@ def test_the_prior_of_one_contest_shrinks_its_deviation(ledger: Ledger) -> None:
     """Weight k(c, t) / (k(c, c) + nugget): two rounds of one kind, 2000 days apart."""
     matrix = build(ledger.as_of(AsOf(OTHER.held_on)), notice_of(ledger), FIRST.key)
     k = TURNOUT_KERNEL
-    towards = k.common + k.kind + k.time * np.exp(-2000 / 365.25 / k.scale)
-    weight = towards / (k.common + k.kind + k.ballot + k.time + k.nugget)
+    towards = k.common + k.kind + k.fast * np.exp(-2000 / 365.25 / 4)
+    weight = towards / (k.common + k.kind + k.ballot + k.fast + k.nugget)
     expected = weight * np.array([deviation(700, 1000, 0.5), deviation(300, 1000, 0.5), 0])
     assert matrix.column("turnout_prior") == pytest.approx(expected, abs=1e-12)
 

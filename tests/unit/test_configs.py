@@ -23,6 +23,7 @@ from isoloir.configs.report import check, copy_out
 from isoloir.configs.sources import DatagouvSource, TidySource
 from isoloir.domain.bloc import UNLABELLED, BlocRule, unspoken
 from isoloir.domain.errors import ConfigError, SourceError, UsageError
+from isoloir.domain.scenario import AreaTarget
 
 LABELS = Path(__file__).parents[3] / "shared" / "data" / "france" / "labels_seen.csv"
 DENMARK = Path(__file__).parents[3] / "shared" / "data" / "denmark" / "denmark.parquet"
@@ -368,7 +369,10 @@ def test_the_hypothetical_offer_has_somebody_of_every_bloc() -> None:
     [
         ("shares: {left: 0.5, right: 0.4}\n", "shares: sum to 0.900000, not to 1"),
         ("shares: {left: 0.5, centre: 0.5}\n", "shares.centre: is no bloc of research: left, right"),
-        ("scope: [34]\n", "scope"),
+        ("scope: [34]\n", "scope.0: Input should be a valid string: quote it"),
+        ("scope: []\n", 'scope: is "country", or a list of the codes of departments'),
+        ("scope: mainland\n", 'scope: is "country", or a list of the codes of departments'),
+        ('scope: ["34", "34"]\n', "scope: stand twice: 34"),
         ("turnout_sd: -1\n", "turnout_sd"),
         ("likes: many\n", "likes: is not a known key"),
     ],
@@ -379,6 +383,103 @@ def test_a_scenario_that_contradicts_itself_is_refused(tmp_path: Path, said: str
         load_scenario(config, "mine")
     assert told in str(caught.value)
     assert "mine.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("area", "told"),
+    [
+        ("{turnout: 0.5}", "areas.0: name either a department or a constituency"),
+        ('{department: "34", constituency: "3401", turnout: 0.5}', "areas.0: name either a department or a"),
+        ("{department: 34, turnout: 0.5}", "areas.0.department: Input should be a valid string: quote it"),
+        ('{department: "34 35", turnout: 0.5}', "areas.0.department"),
+        ('{department: "34"}', "areas.0: states neither turnout nor shares"),
+        ('{department: "34", turnout: 50}', "areas.0.turnout: Input should be less than 1"),
+        ('{department: "34", shares: {left: 0.6}}', "areas.0: shares: sum to 0.600000, not to 1"),
+        (
+            '{department: "34", shares: {left: 0.5, up: 0.5}}',
+            "areas.0.shares.up: is no bloc of research: left",
+        ),
+        ('{department: "34", votes: 3}', "areas.0.votes: is not a known key"),
+        (
+            '{department: "34", turnout: 0.5}, {department: "34", turnout: 0.6}',
+            "areas: stand twice: department 34",
+        ),
+    ],
+)
+def test_an_area_of_a_scenario_that_cannot_be_is_refused(tmp_path: Path, area: str, told: str) -> None:
+    said = SCENARIO + f"shares: {{left: 0.5, right: 0.5}}\nareas: [{area}]\n"
+    config = load_territory("tiny", tiny(tmp_path, scenarios__mine=said))
+    with pytest.raises(ConfigError) as caught:
+        load_scenario(config, "mine")
+    assert f"mine.yaml: {told}" in str(caught.value)
+
+
+def test_areas_and_scope_are_read_as_they_are_written(tmp_path: Path) -> None:
+    said = SCENARIO + (
+        'scope: ["34", 2A]\nshares: {right: 0.4, left: 0.6}\nareas:\n'
+        '  - {department: "34", turnout: 0.55, shares: {right: 0.3, left: 0.7}}\n'
+        '  - {constituency: "3401", turnout: 0.5}\n'
+    )
+    scenario = load_scenario(load_territory("tiny", tiny(tmp_path, scenarios__mine=said)), "mine")
+    assert scenario.scope == ("34", "2A")
+    assert scenario.areas == (
+        AreaTarget("department", "34", 0.55, (("left", 0.7), ("right", 0.3))),
+        AreaTarget("constituency", "3401", 0.5, ()),
+    )
+    assert config_digest(scenario) != config_digest(replace(scenario, areas=scenario.areas[:1]))
+    plain = load_territory("tiny", tiny(tmp_path, scenarios__mine=SCENARIO + "scope: country\n"))
+    assert (load_scenario(plain, "mine").scope, load_scenario(plain, "mine").areas) == ((), ())
+
+
+def test_shares_that_rounding_leaves_near_1_are_made_to_sum_to_it(tmp_path: Path) -> None:
+    thirds = "{left: 0.3333333, right: 0.6666666}"
+    said = SCENARIO + f'shares: {thirds}\nareas: [{{department: "34", shares: {thirds}}}]\n'
+    scenario = load_scenario(load_territory("tiny", tiny(tmp_path, scenarios__mine=said)), "mine")
+    for shares in (scenario.shares, scenario.areas[0].shares):
+        assert sum(share for _, share in shares) == pytest.approx(1, abs=1e-15)
+
+
+def test_an_area_is_stated_beside_the_nation_only(tmp_path: Path) -> None:
+    """Else it would be set against figures of an earlier contest, which nobody stated."""
+    shares = "shares: {left: 0.5, right: 0.5}\n"
+    no_turnout = SCENARIO.replace("turnout: 0.6\n", shares) + 'areas: [{department: "34", turnout: 0.5}]\n'
+    no_shares = SCENARIO + 'areas: [{department: "34", shares: {left: 1.0}}]\n'
+    for said, told in (
+        (no_turnout, "state turnout, and the nation's is not"),
+        (no_shares, "state shares, and"),
+    ):
+        config = load_territory("tiny", tiny(tmp_path, scenarios__mine=said))
+        with pytest.raises(ConfigError, match=f"areas: {told}"):
+            load_scenario(config, "mine")
+
+
+def test_a_bloc_has_votes_in_an_area_only_where_it_has_some_in_the_nation(tmp_path: Path) -> None:
+    said = SCENARIO + 'shares: {left: 1.0}\nareas: [{department: "34", shares: {left: 0.9, right: 0.1}}]\n'
+    config = load_territory("tiny", tiny(tmp_path, scenarios__mine=said))
+    with pytest.raises(ConfigError, match=r"areas\.0\.shares\.right: above 0, and the nation's is 0"):
+        load_scenario(config, "mine")
+    # Of a part of the country the rest may differ: which is which only the roll tells.
+    tiny(tmp_path, scenarios__mine=said + 'scope: ["35"]\n')
+    assert load_scenario(config, "mine").areas[0].share_of("right") == 0.1
+
+
+@pytest.mark.parametrize(
+    ("stands", "refused"),
+    [("country", False), ("department:34", False), ("constituency:3401", False), ("department:35", True)],
+)
+def test_a_bloc_with_votes_in_an_area_may_stand_there(tmp_path: Path, stands: str, refused: bool) -> None:
+    offer = f'target: 2026_muni_t1\nabout: two\nrows: [{{label: DVG}}, {{label: DVD, area: "{stands}"}}]\n'
+    said = SCENARIO + (
+        "shares: {left: 0.9, right: 0.1}\noffer_file: one.yaml\n"
+        'areas: [{department: "34", shares: {left: 0.7, right: 0.3}}]\n'
+    )
+    config = load_territory("tiny", tiny(tmp_path, scenarios__mine=said, offers__one=offer))
+    if not refused:
+        assert load_scenario(config, "mine").areas[0].share_of("right") == pytest.approx(0.3)
+        return
+    told = r"areas\.0\.shares\.right: above 0, and one.yaml has nobody of that bloc in department 34"
+    with pytest.raises(ConfigError, match=told):
+        load_scenario(config, "mine")
 
 
 def test_a_scenario_of_an_unknown_target_is_refused(tmp_path: Path) -> None:
@@ -443,7 +544,7 @@ def test_models_are_reproducible_by_their_settings() -> None:
 def test_the_release_has_the_floors_of_the_policy() -> None:
     release = load_release()
     assert (release.min_registered, release.min_valid) == (50, 30)
-    assert (release.schema_version, release.policy_version) == ("1.0.0", 1)
+    assert (release.schema_version, release.policy_version) == ("1.1.0", 1)
 
 
 def test_the_check_tells_wrong_files_without_raising(tmp_path: Path) -> None:

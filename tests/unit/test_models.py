@@ -30,8 +30,8 @@ from isoloir.domain.forecast import Forecast
 from isoloir.domain.ledger import Notice
 from isoloir.features.matrix import build, with_context
 from isoloir.models.backtest import forecast_all, judged, level_given
-from isoloir.models.baselines import NESTED
 from isoloir.models.boosting import grow, least, stride
+from isoloir.models.layered import LAYERED
 from isoloir.models.protocol import Lesson, StationModel, TrainingSet
 from isoloir.models.registry import candidates
 from isoloir.models.saved import inputs_of, model_from, model_texts
@@ -154,14 +154,14 @@ def test_a_model_reads_no_other_columns_than_it_says(name: str) -> None:
     assert bits(fitted.predict(changed, NATIONAL)) == bits(fitted.predict(matrix, NATIONAL))
 
 
-def test_the_nested_rule_takes_its_shares_from_the_prior() -> None:
+def test_the_layered_rule_takes_its_shares_from_the_prior() -> None:
     ledger = full_ledger(8)
     matrix = matrix_of(ledger, TARGET)
-    assert inputs_of(NESTED, ("left",)) == ["turnout_nested", "share_prior_left"]
-    nested, prior = (model(name).predict(matrix, NATIONAL) for name in ("nested", "prior"))
-    assert not np.allclose(nested.turnout, prior.turnout, atol=1e-3)
+    assert inputs_of(LAYERED, ("left",)) == ["turnout_layered", "share_prior_left"]
+    layered, prior = (model(name).predict(matrix, NATIONAL) for name in ("layered", "prior"))
+    assert not np.allclose(layered.turnout, prior.turnout, atol=1e-3)
     # Met over the electors who are expected to vote: all shares move alike, in logs of a ratio.
-    score, of_prior = (np.log(f.shares[:, 1:] / f.shares[:, :1]) for f in (nested, prior))
+    score, of_prior = (np.log(f.shares[:, 1:] / f.shares[:, :1]) for f in (layered, prior))
     assert np.ptp(score - of_prior, axis=0) == pytest.approx(0, abs=1e-6)
 
 

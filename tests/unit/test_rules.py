@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 from worlds import CONTESTS, TARGET, notice_of, record, scenario
 
@@ -11,6 +12,7 @@ from isoloir.domain.forecast import FeatureMatrix, Forecast
 from isoloir.domain.ledger import Ledger
 from isoloir.features.matrix import build
 from isoloir.models.baselines import RULES
+from isoloir.models.transport import BLUR
 
 FIRST, OTHER = CONTESTS[0], CONTESTS[1]
 SCENARIO = scenario(0.6, [0.6, 0.4], 1.0)
@@ -105,10 +107,39 @@ def test_a_swing_rule_gives_its_formula(
     assert forecast.expected_valid == pytest.approx(turnout * 1000, abs=1e-6)
 
 
+def test_pooled_references_are_the_mean_of_two_forecasts_raked(matrix: FeatureMatrix) -> None:
+    forecast, parts = (
+        made("pooled_references", matrix),
+        (made("same_kind", matrix), made("last_round", matrix)),
+    )
+    assert forecast.turnout == pytest.approx((parts[0].turnout + parts[1].turnout) / 2, abs=1e-9)
+    mean = (parts[0].shares[:, 0] + parts[1].shares[:, 0]) / 2
+    assert gap(forecast.shares[:, 0]) == pytest.approx(gap(mean), abs=1e-6)
+    # No mean of deviations: that would keep the mean of both gaps.
+    assert abs(gap(mean) - (gap(parts[0].shares[:, 0]) + gap(parts[1].shares[:, 0])) / 2) > 1e-3
+    weight = forecast.expected_valid / forecast.expected_valid.sum()
+    assert weight @ forecast.shares == pytest.approx(SCENARIO.shares, abs=1e-9)
+
+
+def test_transport_moves_the_votes_of_the_reference(matrix: FeatureMatrix) -> None:
+    """Each voter stays by odds of e^(1/BLUR), and one level d tips all towards one bloc."""
+    forecast, same = made("transport", matrix), made("same_kind", matrix)
+    then = np.stack([SHARE, 1 - SHARE], axis=1)
+    weight = forecast.expected_valid / forecast.expected_valid.sum()
+
+    def moved(d: float) -> np.ndarray:
+        return then[:, 0] * expit(1 / BLUR + d) + then[:, 1] * expit(-1 / BLUR + d)
+
+    level = brentq(lambda d: weight @ moved(d) - 0.6, -20, 20)
+    assert forecast.turnout == pytest.approx(same.turnout, abs=1e-9)
+    assert forecast.shares[:, 0] == pytest.approx(moved(level), abs=1e-8)
+
+
 def test_every_naive_rule_is_in_the_tests_above() -> None:
     assert set(BY_NAME) == {
         *("same_kind", "last_round", "mean_deviation", "department_mean"),
         *("persistence", "uniform", "proportional", "piecewise", "logit"),
+        *("pooled_references", "transport"),
     }
 
 

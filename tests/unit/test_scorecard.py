@@ -6,6 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import norm
 from worlds import TARGET, stations
 
 from isoloir.domain.forecast import Band, Forecast
@@ -14,6 +18,7 @@ from isoloir.models.scorecard import (
     CLASS_NAMES,
     carried_roll,
     coverage,
+    judge_interval,
     noise_floor,
     score,
     score_areas,
@@ -77,6 +82,79 @@ def test_coverage_counts_bounds_as_inside() -> None:
     assert table["turnout_coverage90", "under 100"] == 1 and table["turnout_coverage90", "300-599"] == 0
     # Of the four shares 0.75, 0.25, 0.5 and 0.5 three lie in [0.5, 0.9].
     assert table["share_coverage90", "all"] == pytest.approx(0.75)
+
+
+def test_an_interval_is_charged_its_width_and_what_it_missed_by() -> None:
+    """Of [0.4, 0.6] at 90 %: 0.5 costs the width, 0.65 twenty times 0.05 more, 0.3 twenty times 0.1."""
+    low, high = np.full(3, 0.4), np.full(3, 0.6)
+    said = judge_interval(low, high, np.array([0.5, 0.65, 0.3]), 0.1)
+    assert said.coverage == pytest.approx(1 / 3) and said.width == pytest.approx(0.2)
+    assert said.interval_score == pytest.approx(0.2 + (1.0 + 2.0) / 3)
+    # Half as sure, each miss costs four times its size.
+    half = judge_interval(low, high, np.array([0.5, 0.65, 0.3]), 0.5)
+    assert half.interval_score == pytest.approx(0.2 + (0.2 + 0.4) / 3)
+
+
+@given(st.floats(-0.3, 0.3), st.floats(0.01, 0.5), st.sampled_from([0.1, 0.5]))
+def test_the_crps_is_the_integral_of_the_squared_distance_of_laws(
+    away: float, width: float, alpha: float
+) -> None:
+    sd = width / 2 / norm.ppf(1 - alpha / 2)
+    below = quad(lambda x: norm.cdf(x / sd) ** 2, -12 * sd, away, limit=200)[0]
+    above = quad(lambda x: norm.sf(x / sd) ** 2, away, max(away, 0) + 12 * sd, limit=200)[0]
+    if away < -12 * sd:
+        below = 0.0
+    said = judge_interval(np.array([-width / 2]), np.array([width / 2]), np.array([away]), alpha)
+    assert said.crps == pytest.approx(below + above, abs=1e-6)
+
+
+def test_a_certain_interval_is_charged_its_distance() -> None:
+    """The CRPS of a point is the absolute error."""
+    sure = np.array([0.5])
+    assert judge_interval(sure, sure, np.array([0.8]), 0.1).crps == pytest.approx(0.3, abs=1e-5)
+    assert judge_interval(sure, sure, sure, 0.1).crps == pytest.approx(0, abs=1e-6)
+
+
+def test_no_figure_is_no_judgement() -> None:
+    none = np.zeros(0)
+    said = judge_interval(none, none, none, 0.1)
+    assert all(math.isnan(v) for v in (said.coverage, said.width, said.interval_score, said.crps))
+
+
+def test_the_scores_of_intervals_are_in_pp() -> None:
+    low, high = np.array([0.5, 0.6, 0.0]), np.array([0.7, 0.8, 1.0])
+    said = Band(low, high, np.full((3, 2), 0.5), np.full((3, 2), 0.9))
+    for alpha, percent in ((0.1, 90), (0.5, 50)):
+        table = coverage("rule", "given", alpha, said, OUTCOMES).set_index(["metric", "stratum"])["value"]
+        # Turnout was half at both: at the first's end, 10 pp below the second's.
+        assert table[f"turnout_interval_score{percent}_pp", "all"] == pytest.approx(20 + 2 / alpha * 10 / 2)
+        assert table[f"turnout_interval_score{percent}_pp", "under 100"] == pytest.approx(20)
+        expected = judge_interval(low[:2], high[:2], np.array([0.5, 0.5]), alpha).crps * 100
+        assert table[f"turnout_crps{percent}_pp", "all"] == pytest.approx(expected)
+        # 0.25 lies 25 pp below [0.5, 0.9], the other three shares within.
+        assert table[f"share_interval_score{percent}_pp", "all"] == pytest.approx(40 + 2 / alpha * 25 / 4)
+
+
+def test_fifths_of_size_begin_with_the_smallest_and_leave_out_who_has_no_electors() -> None:
+    """Ten stations of 100 to 1000: two each; every other is held, but of the largest fifth none."""
+    registered = [*range(100, 1001, 100), 0]
+    counts = outcomes_of(registered, [r // 2 for r in registered], [[1, 0]] * 11, [True] * 11)
+    inside = np.array([True, False] * 4 + [False] * 2 + [True])
+    low = np.where(inside, 0.45, 0.8)
+    said = Band(low, low + 0.1, np.zeros((11, 2)), np.ones((11, 2)))
+    table = coverage("rule", "given", 0.1, said, counts).set_index(["metric", "stratum"])["value"]
+    held = [table["turnout_coverage90", f"fifth {k}"] for k in range(1, 6)]
+    assert held == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.0])
+    assert table["turnout_coverage90", "all"] == pytest.approx(0.4)
+    assert ("turnout_coverage90", "fifth 6") not in table.index
+
+
+def test_nobody_registered_has_no_fifths() -> None:
+    empty = outcomes_of([0, 0], [0, 0], [[0, 0]] * 2, [True] * 2)
+    zeros = np.zeros(2)
+    said = Band(zeros, zeros, np.zeros((2, 2)), np.zeros((2, 2)))
+    table = coverage("rule", "given", 0.1, said, empty)
+    assert not table["stratum"].str.startswith("fifth").any() and table["value"].isna().all()
 
 
 def test_errors_by_department_weigh_what_is_in_it() -> None:

@@ -18,11 +18,11 @@ from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import ConfigError, UsageError
 from isoloir.domain.forecast import Forecast, Scenario
 from isoloir.domain.ledger import Ledger
+from isoloir.features.kriging import covariance
+from isoloir.features.layered import COMMUNE_KERNEL
 from isoloir.features.matrix import build
-from isoloir.features.nested import COMMUNE_KERNEL
 from isoloir.models.backtest import fitted, forecast_all, judged, level_carried, level_given
-from isoloir.models.crowned import crowned, widths_before
-from isoloir.models.intervals import of_areas
+from isoloir.models.crowned import calibration_before, crowned, held_by_each
 from isoloir.models.protocol import TrainingSet
 from isoloir.models.reconcile import meet_shares
 from isoloir.models.registry import candidates
@@ -165,7 +165,7 @@ def test_every_model_forecasts_the_same_turnout_as_where_there_are_blocs(seed: i
     whole = random_ledger(seed)
     with_blocs = forecasts(whole, TARGET, scenario(0.61, [0.3, 0.3, 0.4]))
     bare = forecasts(without_blocs(whole), TARGET, scenario(0.61, [], 0.0))
-    assert set(with_blocs) - set(bare) == {"boosted_shares"}
+    assert set(with_blocs) - set(bare) == {"boosted_shares", "transported"}
     for name, forecast in bare.items():
         assert forecast.shares.shape == (len(forecast.turnout), 0)
         np.testing.assert_allclose(forecast.turnout, with_blocs[name].turnout, rtol=1e-12)
@@ -184,9 +184,12 @@ def test_past_targets_are_judged_and_calibrated_by_turnout_alone() -> None:
     assert [c.champion.judged_at for c in crowns] == [(), ("2020_legi_t1",), ("2020_legi_t1",)]
     errors = folds[0].judgement.turnout
     assert errors[crowns[2].champion.turnout] == min(errors.values())
-    widths = widths_before(crowns, LATER, 0)
-    assert widths.station.shares.shape[2] == widths.commune.shares.shape[2] == 0
-    assert (widths.station.turnout < 1).any()
+    learnt = calibration_before(crowns, LATER, crowns[2].champion, 0)
+    assert learnt.contests == tuple(c.key for c in CONTESTS[2:]) and learnt.shares == ()
+    assert np.isfinite(learnt.turnout.bounds).any()
+    held = held_by_each(crowns)
+    assert held[0] is None and held[1] is not None
+    assert held[1]["metric"].str.startswith("turnout_").all() and len(held[1])
 
 
 def test_metrics_of_shares_are_no_rows_where_there_is_no_bloc() -> None:
@@ -201,8 +204,6 @@ def test_metrics_of_shares_are_no_rows_where_there_is_no_bloc() -> None:
         score_floor(outcomes),
     ):
         assert set(table["metric"]) == {"turnout_mae_pp"}
-    summed, counted = of_areas(forecast, outcomes, areas)
-    assert summed.shares.shape == counted.votes.shape == counted.standing.shape == (len(set(areas)), 0)
     expected = 100 * np.abs(outcomes.voters - outcomes.registered / 2).sum() / outcomes.registered.sum()
     assert turnout_error_pp(forecast, outcomes) == pytest.approx(expected)
 
@@ -219,6 +220,18 @@ def test_no_bloc_has_no_share_to_meet() -> None:
     assert meet_shares(empty, np.zeros(4), np.zeros(0), empty > 0).shape == (4, 0)
 
 
-def test_the_kernel_in_use_is_among_those_that_the_benchmark_tries(repository: Path) -> None:
+def test_the_benchmark_finds_the_covariance_that_deviations_were_drawn_from(repository: Path) -> None:
+    """600 places at six contests, with the counting noise of 400 electors."""
     benchmark = runpy.run_path(str(repository / "benchmarks" / "choose_turnout.py"))
-    assert COMMUNE_KERNEL in benchmark["kernels"]()
+    rng, kernel = np.random.default_rng(3), COMMUNE_KERNEL
+    contests = tuple(
+        Contest("xx", str(year), kind, 1, date(year, 4, 1))
+        for year, kind in zip(range(2008, 2020, 2), ("pres", "legi") * 3, strict=True)
+    )
+    inside = covariance(kernel, contests, contests) + kernel.nugget * np.eye(6)
+    noise = rng.normal(0, 0.1, (600, 6))
+    drawn = rng.standard_normal((600, 6)) @ np.linalg.cholesky(inside).T + noise
+    places = benchmark["Places"](contests, drawn, np.full((600, 6), 400, np.int64), np.full(6, 0.5))
+    found = benchmark["fitted"](places, (100, 10**9))
+    made = covariance(found, contests, contests) + found.nugget * np.eye(6)
+    assert made == pytest.approx(inside, rel=0.15)
