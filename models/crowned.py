@@ -16,6 +16,10 @@ from .scorecard import coverage
 from .selection import Champion
 from .spread import Errors, errors_of
 
+FEWEST_PAST = 2
+"""Contests that must have been known before a target whose errors say how far others may be off: with one, a
+station's past says nothing of how it varies, and its errors are larger than their scale."""
+
 CHAMPION = "champion"
 """The name of the champion in scorecards."""
 
@@ -48,17 +52,18 @@ def errors_before(past: Sequence[Crowned], cut: AsOf, champion: Champion) -> tup
     """The errors that ``champion`` made at each target that was public before ``cut``, level given.
 
     Of its own, whoever was champion then: each was forecast from what was known before it. Targets at which
-    it had nothing to learn from are left out.
+    it had nothing to learn from are left out, and, where there are others, those with too short a past.
     """
     names = {champion.turnout, champion.shares}
+    able = [c.fold for c in known(past, cut) if names <= set(c.fold.given)]
+    used = [fold for fold in able if len(fold.matrix.past) >= FEWEST_PAST] or able
     return tuple(
         errors_of(
-            replace(c.fold.given[champion.turnout], shares=c.fold.given[champion.shares].shares),
-            c.fold.outcomes,
-            c.fold.matrix,
+            replace(fold.given[champion.turnout], shares=fold.given[champion.shares].shares),
+            fold.outcomes,
+            fold.matrix,
         )
-        for c in known(past, cut)
-        if names <= set(c.fold.given)
+        for fold in used
     )
 
 

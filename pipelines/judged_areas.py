@@ -71,7 +71,7 @@ def _grouping(codes: NDArray[np.str_]) -> Grouping:
 
 def national_card(carried: Scenario, outcomes: Outcomes) -> pd.DataFrame:
     """The carried national turnout with its 90 % band, the truth, and of how many changes it was learnt."""
-    low, high = turnout_band(carried) if carried.estimable else (np.nan, np.nan)
+    low, high = turnout_band(carried) if carried.turnout_sd > 0 else (np.nan, np.nan)
     rows = [
         ("national_turnout", "nation", carried.turnout),
         ("national_turnout_lo90", "nation", low),

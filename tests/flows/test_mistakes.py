@@ -208,7 +208,7 @@ def test_verify_and_releases_print_json_and_nothing_else(demo_run: Any) -> None:
     verified = isoloir("verify", demo_run.release, "--json")
     assert (verified.status, verified.err) == (0, "")
     ok = json.loads(verified.out)
-    assert ok["release"] == str(demo_run.release) and len(ok["ok"]) == 5
+    assert ok["release"] == str(demo_run.release) and len(ok["ok"]) == 6
     listed = isoloir("releases", "--home", demo_run.home, "--json")
     assert (listed.status, listed.err) == (0, "")
     assert json.loads(listed.out) == [{"release": str(demo_run.release), "current": True}]

@@ -26,7 +26,7 @@ from isoloir.domain.errors import IsoloirError, LeakageError, MissingInputError,
 from isoloir.domain.forecast import National
 from isoloir.models.baselines import Carried
 from isoloir.models.boosting import Boosting
-from isoloir.models.intervals import Widths, calibrate
+from isoloir.models.intervals import calibrate
 from isoloir.models.registry import RULE_NAMES
 from isoloir.models.saved import SavedModel, from_files, to_files
 from isoloir.models.scorecard import CLASS_NAMES
@@ -58,7 +58,7 @@ def saved_models() -> tuple[SavedModel, SavedModel]:
     target = Contest("demo", *PAST[:1], "legi", 1, PAST[1])
     national = National("2017_legi_t1", 0.5, np.array([0.4, 0.6]), 0.97)
     none = calibrate([], len(BLOCS))
-    rest = (target, BLOCS, national, Widths(none, none, none), ("2017_legi_t1",), ())
+    rest = (target, BLOCS, national, none, ("2017_legi_t1",), ())
     return (
         SavedModel("turnout", BoostedTurnout(boosting, trees, 0.5), *rest),
         SavedModel("swing", Carried("mean_deviation", ("mean_deviation",)), *rest),
