@@ -25,6 +25,10 @@ MARGIN = 0.01
 """Mean regret by which a fitted candidate must be better: a tie at two or three rounds is no evidence."""
 
 
+ENOUGH = 3
+"""Earlier targets of a kind of vote that say more of it than all kinds together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """The errors of every candidate at one earlier target, level given: turnout in pp, votes per 100."""
@@ -47,17 +51,24 @@ def choose(earlier: Sequence[Judgement], target: Contest) -> Champion:
     """The candidates of least mean regret at earlier targets; the pool before there is any.
 
     Regret = error / least error of any candidate − 1. Boosted trees must undercut the best of the others by
-    :data:`MARGIN`. Targets of the same round (first, or later) count
-    alone where there are any: two rounds of one ballot are another problem than one ballot to the next.
+    :data:`MARGIN`. Targets of the same kind and round count alone where there are :data:`ENOUGH`; else those
+    of the same round (first, or later): two rounds of one ballot are another problem than one to the next.
     A candidate is judged where it had something to learn from, and chosen if that was so at one at least.
     """
-    alike = [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
+    alike = _alike(earlier, target)
     return Champion(
         _least_regret([j.turnout for j in alike]),
         # But for the turnout that weighs them, their shares are another candidate's.
         _least_regret([{n: e for n, e in j.shares.items() if n not in OF_TURNOUT} for j in alike]),
         tuple(j.contest.key for j in alike),
     )
+
+
+def _alike(earlier: Sequence[Judgement], target: Contest) -> list[Judgement]:
+    kind = [j for j in earlier if (j.contest.kind, j.contest.round) == (target.kind, target.round)]
+    if len(kind) >= ENOUGH:
+        return kind
+    return [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
 
 
 def _least_regret(errors: Sequence[Mapping[str, float]]) -> str:

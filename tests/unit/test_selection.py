@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -9,7 +10,7 @@ from worlds import CONTESTS, LAST, TARGET
 
 from isoloir.domain.election import Contest
 from isoloir.models.layered import LAYERED, LAYERED_KIND, LAYERED_MEAN
-from isoloir.models.selection import LEARNED, MARGIN, OF_TURNOUT, Judgement, choose
+from isoloir.models.selection import ENOUGH, LEARNED, MARGIN, OF_TURNOUT, Judgement, choose
 from isoloir.models.transition import Transition
 
 FIRST, SECOND = CONTESTS[1], CONTESTS[3]
@@ -87,3 +88,16 @@ def test_what_is_fitted_by_trees_has_to_be_better_by_a_margin_and_the_transition
     ):
         said = {"prior": 1.0 + gain, name: 1.0}
         assert (choose([judgement(SECOND, said)], TARGET).turnout == name) == chosen, (name, gain)
+
+
+FAR = {"mine": 2.0, "theirs": 1.0}
+SECOND_KIND = dataclasses.replace(TARGET, kind="other")
+
+
+def test_three_earlier_targets_of_the_kind_count_alone_and_two_do_not() -> None:
+    """Of the kind `mine` is best; over all such rounds `theirs` is, which is far better at others."""
+    of_kind, other = judgement(TARGET, {"mine": 1.0, "theirs": 1.1}), judgement(SECOND_KIND, FAR)
+    others = [other, other]
+    assert choose([*others, of_kind, of_kind], TARGET).turnout == "theirs"
+    champion = choose([*others, of_kind, of_kind, of_kind], TARGET)
+    assert champion.turnout == "mine" and champion.judged_at == (TARGET.key,) * ENOUGH

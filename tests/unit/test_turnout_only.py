@@ -22,7 +22,7 @@ from isoloir.features.kriging import covariance
 from isoloir.features.layered import COMMUNE_KERNEL
 from isoloir.features.matrix import build
 from isoloir.models.backtest import fitted, forecast_all, judged, level_carried, level_given
-from isoloir.models.crowned import calibration_before, crowned, held_by_each
+from isoloir.models.crowned import calibration_before, crowned, errors_before, held_by_each
 from isoloir.models.protocol import TrainingSet
 from isoloir.models.reconcile import meet_shares
 from isoloir.models.registry import candidates
@@ -187,6 +187,13 @@ def test_past_targets_are_judged_and_calibrated_by_turnout_alone() -> None:
     learnt = calibration_before(crowns, LATER, crowns[2].champion, 0)
     assert learnt.contests == tuple(c.key for c in CONTESTS[2:]) and learnt.shares == ()
     assert np.isfinite(learnt.turnout.bounds).any()
+    # A target of which one contest was known before is left out where there are others.
+    matrix = dataclasses.replace(folds[0].matrix, past=("x",))
+    short = [dataclasses.replace(crowns[0], fold=dataclasses.replace(folds[0], matrix=matrix))]
+    without = errors_before([*short, *crowns[1:]], LATER, crowns[2].champion)
+    assert [e.contest for e in without] == [c.key for c in CONTESTS[3:]]
+    alone = errors_before(short, LATER, crowns[2].champion)
+    assert [e.contest for e in alone] == [CONTESTS[2].key]
     held = held_by_each(crowns)
     assert held[0] is None and held[1] is not None
     assert held[1]["metric"].str.startswith("turnout_").all() and len(held[1])
