@@ -218,8 +218,8 @@ def model_card(plan: Plan, scored: Scored) -> str:
         f"Level: {national_level(scenario)}.",
         f"Roll: {notice.roll_from}. Offer: {notice.offer_from}. Swing is counted from "
         f"{scored.matrix.reference.contest}.",
-        "Intervals hold the errors of stations and the doubt that the scenario states of its own figures; they "
-        "are calibrated on the champion's errors at "
+        "Intervals hold the errors of stations, and the doubt that the scenario states of its own figures; "
+        "they are calibrated on the champion's errors at "
         f"{len(turnout.learnt.contests)} earlier contest(s).",
     ]
     if plan.hidden.first_rounds:
