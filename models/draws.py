@@ -5,7 +5,7 @@
 Each term is a normal draw with its part of the variance of spread.py, widened by what the conformal bounds of
 the station's size class found; the shift makes the nation meet a draw of its own figure. Strengths of blocs
 are moved the same way in logs, and raked to a draw of the nation's shares. Where a bloc stands alone, or not
-at all, nothing is drawn.
+at all, nothing is drawn. Figures that the scenario states of areas are not held fixed: their doubt is not told.
 """
 
 from __future__ import annotations
@@ -160,13 +160,18 @@ def _alone(shares: Floats) -> Floats:
 
 
 def _meet(logits: Floats, registered: Floats, turnout: float) -> Floats:
-    """Turnout [S] whose total is the nation's, by Newton's method from a shift of 0."""
+    """Turnout [S] whose total is the nation's, by Newton's method."""
     weight = registered / max(registered.sum(), 1.0)
-    shift = 0.0
+    # The shift that is right if all are alike: from further off Newton may overshoot and not come back.
+    shift = float(_logit(turnout) - _logit(float(weight @ expit(logits))))
     for _ in range(STEPS):
         said = expit(logits + shift)
         shift -= (weight @ said - turnout) / max(weight @ (said * (1 - said)), 1e-9)
     return np.asarray(expit(logits + shift))
+
+
+def _logit(share: float) -> float:
+    return float(logit(np.clip(share, 1e-6, 1 - 1e-6)))
 
 
 def _rake(
@@ -182,7 +187,8 @@ def _rake(
     for _ in range(STEPS):
         said = odds * level
         said = said / np.maximum(said.sum(axis=1, keepdims=True), 1e-300)
-        level = level * np.where(wanted > 0, wanted / np.maximum(weight @ said, 1e-300), 1.0)
+        reach = weight @ said
+        level = level * np.where((wanted > 0) & (reach > 0), wanted / np.maximum(reach, 1e-300), 1.0)
     out = fixed.copy()
     out[free] = said
     return out

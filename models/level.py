@@ -134,14 +134,21 @@ def level_learnt(matrix: FeatureMatrix, national: NationalPast, results: Past) -
     whence = level.source
     if level.source != carried.source:
         whence = f"{level.source} (turnout), {carried.source} (shares)"
+    # What is carried from another kind of vote has not the spread of its own kind.
+    alike = any(
+        c.key == carried.source and (c.kind, c.round) == (target.kind, target.round) for c in results.contests
+    )
+    if not alike:
+        shares = Spread(0.0, shares.df, ())
+    df = level.spread.df if level.estimable else shares.df
     return replace(
         carried,
         name=f"carried from {whence}",
         source=whence,
         turnout=level.turnout,
         turnout_sd=level.spread.scale,
-        shares_sd=scale_at(shares.scale, shares.df, level.spread.df),
-        df=level.spread.df,
+        shares_sd=scale_at(shares.scale, shares.df, df),
+        df=df,
         changes=len(level.spread.changes),
         estimable=level.estimable and (shares.estimable or not results.blocs),
     )

@@ -193,16 +193,16 @@ def carried_inputs(request: Request, notice: Notice) -> list[str]:
 def national_level(scenario: Scenario) -> str:
     """How sure the national turnout is, for a person: its 90 % band and what it rests on."""
     unknown = "not estimable: state a scenario (--scenario FILE)"
-    if not scenario.estimable and scenario.turnout_sd == 0:
+    if not scenario.estimable and scenario.turnout_sd == 0 and scenario.changes is not None:
         return f"level {unknown}"
     told = f"national turnout {scenario.turnout:.1%}"
+    shares = "" if scenario.estimable else f"; level of shares {unknown}"
     if scenario.turnout_sd == 0:
-        return f"{told}, stated without uncertainty"
+        return f"{told}, stated without uncertainty{shares}"
     low, high = turnout_band(scenario)
     whence = "as stated"
     if scenario.changes is not None:
         whence = f"learnt from {scenario.changes} earlier level changes"
-    shares = "" if scenario.estimable else f"; level of shares {unknown}"
     return f"{told}, 90 % band {low:.1%} to {high:.1%}, {whence}{shares}"
 
 

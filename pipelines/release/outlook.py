@@ -66,7 +66,7 @@ def areas_of(s: Published, level: str) -> tuple[NDArray[np.str_], NDArray[np.int
         own, allowed = stations.department_code, kept
     else:
         own = stations.commune_code if level == "commune" else stations.constituency_code
-        allowed = kept & np.isin(own, whole(own, s.units.head))
+        allowed = kept & (own != "") & np.isin(own, whole(own, s.units.head))
         if level == "constituency":
             allowed &= ~np.isin(stations.department_code, stations.department_code[own == ""])
     codes, row = np.unique(own[allowed], return_inverse=True)

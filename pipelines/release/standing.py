@@ -80,6 +80,8 @@ def reserves(s: Published, table: pd.DataFrame, members: Members, votes: Floats)
     here = table[[f"share_{b}_pred" for b in s.notice.blocs]].to_numpy()
     before = reference_shares(s, members.unit, members.rows, members.count)
     ways = np.stack([here, as_nation(s, members), before])
+    # Where nobody is known to stand, everybody is taken to.
+    stands |= here > 0
     low, high = (np.where(stands, ends.reduce(ways), 0.0) for ends in (np.fmin, np.fmax))
     out = {}
     for b, bloc in enumerate(s.notice.blocs):

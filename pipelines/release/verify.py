@@ -181,6 +181,8 @@ def _areas(release: Path, table: pd.DataFrame) -> list[str]:
         whole = level == "commune" or set(wide.index) == set(area)
         if not whole or list(wide) != list(found) or not np.allclose(wide, found, rtol=1e-6, atol=1e-9):
             wrong.append(f"the figures of a {level} are not those of its units")
+    if areas.loc[areas["quantity"] != "registered", ["lo90", "lo50", "hi50", "hi90"]].isna().any(axis=None):
+        wrong.append("an area has no bounds")
     held = areas.dropna(subset="lo90")
     ends = held[["lo90", "lo50", "value", "hi50", "hi90"]].to_numpy()
     if len(held) and not bool((np.diff(ends, axis=1) >= -1e-9).all()):

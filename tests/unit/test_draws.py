@@ -15,6 +15,7 @@ from worlds import TARGET, bits
 from isoloir.domain.forecast import Forecast, Scenario
 from isoloir.domain.ledger import Notice, Outcomes
 from isoloir.domain.station import Stations
+from isoloir.models import draws as draws_module
 from isoloir.models.area_draws import AreaDraws, Grouping, covered, drawn
 from isoloir.models.draws import COUNT, Draw, draws, national
 from isoloir.models.intervals import Calibrated, Calibration, Parts
@@ -435,3 +436,24 @@ def test_components_that_were_learnt_from_draws_are_those_they_were_drawn_with()
         for one in here.drawn(40)
     ]
     assert fit_components(samples, SCALE) == pytest.approx(COMPONENTS, abs=0.06)
+
+
+def test_a_bloc_that_stands_only_where_it_stands_alone_makes_no_share_undefined() -> None:
+    """Found in review: its level overflowed, and all bounds of areas were null."""
+    open_to = np.array([[True, True, False], [True, True, False], [False, False, False]])
+    fixed = np.array([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    weight = np.array([100.0, 200.0, 100.0])
+    for alone in (0.25, 0.25 + 1e-9, 0.3):
+        shares = np.array([(1 - alone) * 0.5, (1 - alone) * 0.5, alone])
+        said = draws_module._rake(np.log(np.maximum(fixed, 1e-9)), open_to, fixed, weight, shares)
+        assert np.isfinite(said).all() and said.sum(axis=1) == pytest.approx(1)
+        assert said[2].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("all_at", "nation"), [(0.9, 0.45), (0.88, 0.3), (0.85, 0.2), (0.2, 0.9)])
+def test_a_national_draw_far_from_the_forecast_is_met_too(all_at: float, nation: float) -> None:
+    """Found in review: Newton's method overshot from far off, and every station ended at 0 or 1."""
+    logits = np.log(all_at / (1 - all_at)) + np.linspace(-0.5, 0.5, 11)
+    registered = np.linspace(100, 1000, 11)
+    said = draws_module._meet(logits, registered, nation)
+    assert (said @ registered) / registered.sum() == pytest.approx(nation, abs=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, timedelta
@@ -301,6 +302,29 @@ def test_what_nothing_is_known_of_is_carried_without_a_spread() -> None:
     assert (scenario.turnout_sd, scenario.shares_sd, scenario.changes) == (0, 0, 0)
     assert not scenario.estimable
     assert national_level(scenario) == "level not estimable: state a scenario (--scenario FILE)"
+
+
+def test_shares_of_another_kind_have_no_spread_of_their_own_kinds_changes() -> None:
+    """Found in review: presidential shares stood for European ones, with the spread of their own changes."""
+    one = next(r for r in LEDGER.records if r.contest.kind == "pres")
+    pres = []
+    for year in range(1998, 2019, 4):
+        held = dataclasses.replace(one.contest, key=f"{year}_pres_t1", held_on=date(year, 4, 20))
+        pres.append(dataclasses.replace(one, contest=held, known_on=held.results_known_on))
+    target = CONTESTS[2]
+    ledger = Ledger(BLOCS, (*pres, *(r for r in LEDGER.records if r.contest == target)))
+    assert shares_spread(ledger.as_of(target.eve), target).estimable
+    known = past(SECOND, target.held_on)
+    scenario = level_learnt(matrix_of(ledger, target), known, ledger.as_of(target.eve))
+    assert scenario.turnout_sd > 0 and scenario.shares_sd == 0 and not scenario.estimable
+    assert "level of shares not estimable" in national_level(scenario)
+
+
+def test_a_stated_turnout_beside_shares_of_no_known_spread_is_told_as_stated() -> None:
+    shares = np.array([0.2, 0.3, 0.5])
+    scenario = Scenario("poll", "partly", "a poll", 0.7, shares, 0.97, estimable=False)
+    told = "national turnout 70.0%, stated without uncertainty; level of shares not estimable"
+    assert national_level(scenario).startswith(told)
 
 
 def bench_of(home: Path, figures: Sequence[NationalFigure]) -> Bench:
