@@ -5,7 +5,7 @@
 Each term is a normal draw with its part of the variance of spread.py, widened by what the conformal bounds of
 the station's size class found; the shift makes the nation meet a draw of its own figure. Strengths of blocs
 are moved the same way in logs, and raked to a draw of the nation's shares. Where a bloc stands alone, or not
-at all, nothing is drawn. Figures that the scenario states of areas are not held fixed: their doubt is not told.
+at all, nothing is drawn. Figures that the scenario states of areas are not held fixed in draws.
 """
 
 from __future__ import annotations
