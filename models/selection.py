@@ -25,8 +25,8 @@ MARGIN = 0.01
 """Mean regret by which a fitted candidate must be better: a tie at two or three rounds is no evidence."""
 
 
-ENOUGH = 3
-"""Earlier targets of a kind of vote that say more of it than all kinds together."""
+SAME_KIND = 2.0
+"""How much an earlier target of the same kind and round counts, one of another kind counting 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +51,40 @@ def choose(earlier: Sequence[Judgement], target: Contest) -> Champion:
     """The candidates of least mean regret at earlier targets; the pool before there is any.
 
     Regret = error / least error of any candidate − 1. Boosted trees must undercut the best of the others by
-    :data:`MARGIN`. Targets of the same kind and round count alone where there are :data:`ENOUGH`; else those
-    of the same round (first, or later): two rounds of one ballot are another problem than one to the next.
+    :data:`MARGIN`. Targets of the same round (first, or later) count alone where there are any: two rounds of
+    one ballot are another problem than one ballot to the next. Those of the same kind count
+    :data:`SAME_KIND`.
     A candidate is judged where it had something to learn from, and chosen if that was so at one at least.
     """
-    alike = _alike(earlier, target)
+    alike = [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
+    weights = [
+        SAME_KIND if (j.contest.kind, j.contest.round) == (target.kind, target.round) else 1.0 for j in alike
+    ]
     return Champion(
-        _least_regret([j.turnout for j in alike]),
+        _least_regret([j.turnout for j in alike], weights),
         # But for the turnout that weighs them, their shares are another candidate's.
-        _least_regret([{n: e for n, e in j.shares.items() if n not in OF_TURNOUT} for j in alike]),
+        _least_regret([{n: e for n, e in j.shares.items() if n not in OF_TURNOUT} for j in alike], weights),
         tuple(j.contest.key for j in alike),
     )
 
 
-def _alike(earlier: Sequence[Judgement], target: Contest) -> list[Judgement]:
-    kind = [j for j in earlier if (j.contest.kind, j.contest.round) == (target.kind, target.round)]
-    if len(kind) >= ENOUGH:
-        return kind
-    return [j for j in earlier if (j.contest.round > 1) == (target.round > 1)] or list(earlier)
-
-
-def _least_regret(errors: Sequence[Mapping[str, float]]) -> str:
-    judged = [e for e in errors if np.isfinite(list(e.values())).all()]
-    if not judged:
-        return POOLED.name
+def _least_regret(errors: Sequence[Mapping[str, float]], weights: Sequence[float]) -> str:
     regrets: dict[str, list[float]] = {}
-    for one in judged:
+    counts: dict[str, list[float]] = {}
+    for one, weight in zip(errors, weights, strict=True):
+        if not one or not np.isfinite(list(one.values())).all():
+            continue
         least = max(min(one.values()), 1e-9)
         for name, error in one.items():
             regrets.setdefault(name, []).append(error / least - 1)
-    return min(regrets, key=lambda name: float(np.mean(regrets[name])) + MARGIN * (name in LEARNED))
+            counts.setdefault(name, []).append(weight)
+    if not regrets:
+        return POOLED.name
+
+    def mean(name: str) -> float:
+        return float(np.average(regrets[name], weights=counts[name])) + MARGIN * (name in LEARNED)
+
+    return min(regrets, key=mean)
 
 
 def known_before(earlier: Sequence[Judgement], cut: AsOf) -> list[Judgement]:

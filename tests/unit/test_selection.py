@@ -10,7 +10,7 @@ from worlds import CONTESTS, LAST, TARGET
 
 from isoloir.domain.election import Contest
 from isoloir.models.layered import LAYERED, LAYERED_KIND, LAYERED_MEAN
-from isoloir.models.selection import ENOUGH, LEARNED, MARGIN, OF_TURNOUT, Judgement, choose
+from isoloir.models.selection import LEARNED, MARGIN, OF_TURNOUT, SAME_KIND, Judgement, choose
 from isoloir.models.transition import Transition
 
 FIRST, SECOND = CONTESTS[1], CONTESTS[3]
@@ -90,14 +90,15 @@ def test_what_is_fitted_by_trees_has_to_be_better_by_a_margin_and_the_transition
         assert (choose([judgement(SECOND, said)], TARGET).turnout == name) == chosen, (name, gain)
 
 
-FAR = {"mine": 2.0, "theirs": 1.0}
 SECOND_KIND = dataclasses.replace(TARGET, kind="other")
 
 
-def test_three_earlier_targets_of_the_kind_count_alone_and_two_do_not() -> None:
-    """Of the kind `mine` is best; over all such rounds `theirs` is, which is far better at others."""
-    of_kind, other = judgement(TARGET, {"mine": 1.0, "theirs": 1.1}), judgement(SECOND_KIND, FAR)
-    others = [other, other]
-    assert choose([*others, of_kind, of_kind], TARGET).turnout == "theirs"
-    champion = choose([*others, of_kind, of_kind, of_kind], TARGET)
-    assert champion.turnout == "mine" and champion.judged_at == (TARGET.key,) * ENOUGH
+def test_targets_of_the_same_kind_count_twice() -> None:
+    """Regrets of `mine` 0 and 1, of `theirs` 0.7 and 0: equal weights choose `theirs`, these do not."""
+    of_kind = judgement(TARGET, {"mine": 1.0, "theirs": 1.7})
+    other = judgement(SECOND_KIND, {"mine": 2.0, "theirs": 1.0})
+    assert SAME_KIND == 2.0
+    assert choose([of_kind, other], TARGET).turnout == "mine"
+    assert choose([of_kind, other, other], TARGET).turnout == "theirs"
+    # Seen from the other kind it is the other way round.
+    assert choose([of_kind, other], SECOND_KIND).turnout == "theirs"
