@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from isoloir.configs.load import TerritoryConfig, config_digest, load_models, load_offer
 from isoloir.configs.national import load_national
 from isoloir.configs.settings import ModelConfig
@@ -79,7 +81,12 @@ class Request:
 
 
 def open_bench(home: Home, config: TerritoryConfig, grouping: str | None, overlay: Path | None) -> Bench:
-    """Read the ledger; MissingInputError before the first ingest."""
+    """Read the ledger; MissingInputError before the first ingest.
+
+    From here on the process multiplies matrices on one thread: BLAS rounds otherwise on two than on one, and
+    the same inputs are to give the same bytes everywhere.
+    """
+    threadpool_limits(1, user_api="blas")
     core, blocs, models = home.current_core(config.key), config.grouping(grouping), load_models(overlay)
     return Bench(
         home=home,

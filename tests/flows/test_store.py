@@ -183,6 +183,30 @@ def test_a_home_that_grew_gives_the_bytes_of_one_that_had_it_all_at_once(
         assert (here.release / name).read_bytes() == (there.release / name).read_bytes()
 
 
+THREADS = """
+import sys
+from pathlib import Path
+from threadpoolctl import threadpool_info
+from isoloir.configs.load import load_territory
+from isoloir.pipelines.bench import open_bench
+from isoloir.pipelines.home import Home
+import isoloir.pipelines.run
+threads = lambda: [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+before = threads()
+open_bench(Home(Path(sys.argv[1])), load_territory("demo"), None, None)
+print(set(before), set(threads()))
+"""
+
+
+def test_matrices_are_multiplied_on_one_thread_however_many_there_are(home: Path) -> None:
+    """On two they round otherwise: real France's scorecard differed in its last digits."""
+    many = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    ran = subprocess.run(
+        [sys.executable, "-c", THREADS, str(home)], env=many, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split("\n")[0] == "{2} {1}"
+
+
 def test_what_is_lost_is_made_again_and_nothing_else(home: Path) -> None:
     kept = times(home)
     [first, _] = ran(home)
