@@ -24,7 +24,7 @@ from .territory import (
     groupings_of,
     nearest,
 )
-from .text import Layers, Problems, parse, read, shown_name, validate
+from .text import Layers, Problems, parse, read, shown_key, shown_name, validate
 
 __all__ = [
     "ModelConfigs",
@@ -172,7 +172,9 @@ def _check_scenario(config: TerritoryConfig, said: ScenarioText, shown: str, pro
     for where, shares in _stated(said):
         for bloc in shares:
             if bloc not in blocs:
-                problems.add(shown, f"{where}.{bloc}", f"is no bloc of {said.grouping}: {', '.join(blocs)}")
+                problems.add(
+                    shown, f"{where}.{shown_key(bloc)}", f"is no bloc of {said.grouping}: {', '.join(blocs)}"
+                )
     # Of a part of the country another part may differ; only the roll tells which area is in which.
     for where, shares in _stated(said)[1:] if not said.scope else []:
         for bloc, share in shares.items():

@@ -15,7 +15,7 @@ from isoloir.domain.scenario import Candidacy, Inheritance, OfferSpec
 
 from .schema import AREA, HeirsText, OfferText
 from .territory import TerritoryConfig, nearest
-from .text import M, Problems, parse, read, shown_name, validate
+from .text import M, Problems, parse, read, shown_key, shown_name, validate
 
 COLUMNS = ["label", "area_level", "area"]
 
@@ -33,7 +33,7 @@ def named(
     stem = name.removesuffix(".yaml")
     known = config.layers.stems(f"territories/{config.key}/{folder}")
     if stem not in known:
-        what = f"{config.key} has no {folder.removesuffix('s')} called {name!r}"
+        what = f"{config.key} has no {folder.removesuffix('s')} called {shown_key(stem)!r}"
         raise UsageError(what, remedy=f"{nearest(name, known)}; or give the path of a .yaml file")
     path = f"territories/{config.key}/{folder}/{stem}.yaml"
     text = read(config.layers, path, form, problems)

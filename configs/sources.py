@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -93,7 +94,30 @@ class DatagouvSource(_Source):
     candidates: SourceFile
 
 
-class TidyResults(SourceFile):
+TidyArea = Literal["station", "commune", "department", "constituency"]
+
+
+class _Tidy(SourceFile):
+    """``left_out``: columns that the file is known to have, and that are never read.
+
+    ``forms``: how the texts of a column are written, a regular expression without lookaround. Without one a
+    text must begin as a code does, with three letters at most before a figure: else it may be a name.
+    """
+
+    left_out: tuple[NonEmpty, ...] = ()
+    forms: dict[TidyArea, NonEmpty] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _forms_compile(self) -> Self:
+        for name, form in self.forms.items():
+            try:
+                re.compile(form)
+            except re.error as error:
+                raise ValueError(f"forms.{name}: is no regular expression") from error
+        return self
+
+
+class TidyResults(_Tidy):
     """One row per station, contest and label. Each key names a column of the file.
 
     ``contest`` is a template over columns, such as ``{year}_{election_type:lower}_t{round}``; ``:lower`` is
@@ -135,7 +159,7 @@ class TidyResults(SourceFile):
         return key
 
 
-class TidyGeography(SourceFile):
+class TidyGeography(_Tidy):
     """One row per station: the areas it lies in. Each key names a column of the file."""
 
     station: NonEmpty

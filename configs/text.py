@@ -17,6 +17,11 @@ from isoloir.domain.errors import ConfigError, UsageError
 
 M = TypeVar("M", bound=BaseModel)
 
+KEY = re.compile(
+    r"[a-z][a-z0-9_]{0,40}|[a-z]+(?:-[a-z0-9]+){1,5}|[0-9]{1,3}|\[key\]|[0-9]{4}_[a-z]+_t[0-9]|[A-Z]{1,5}"
+)
+"""Keys of files that messages may show: words of ours, contests and labels."""
+
 
 class _PlainLoader(yaml.SafeLoader):
     """A safe loader in which ``no``, ``01``, ``2020_1`` and dates stay text, and a key stands once."""
@@ -28,11 +33,11 @@ class _PlainLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is not text: quote it", key_node.start_mark
+                    None, None, f"key {shown_key(key)!r} is not text: quote it", key_node.start_mark
                 )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} stands twice", key_node.start_mark
+                    None, None, f"key {shown_key(key)!r} stands twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
@@ -122,13 +127,18 @@ def parse(file: Traversable, shown: str, problems: Problems) -> object | None:
     return None
 
 
+def shown_key(key: object) -> object:
+    """``key`` as messages may show it: where a person writes anything, a name may stand."""
+    return key if not isinstance(key, str) or KEY.fullmatch(key) else "(not shown: it may be a name)"
+
+
 def validate(model: type[M], said: object, shown: str, problems: Problems) -> M | None:
     """``said`` as ``model``; None, and each fault kept, if it does not fit. Values are not repeated."""
     try:
         return model.model_validate(said if said is not None else {})
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False, include_context=False):
-            where = ".".join(str(part) for part in fault["loc"])
+            where = ".".join(str(shown_key(part)) for part in fault["loc"])
             problems.add(shown, where, _told(fault["type"], fault["msg"]))
     return None
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .election import AsOf, Contest
 from .errors import LeakageError, MissingInputError
 from .facts import NOTHING, Context
+from .members import Members
 from .station import Stations, Text
 
 Counts = NDArray[np.int32]
@@ -59,6 +60,7 @@ class Notice:
 
     The roll (``stations`` and their ``registered`` [S]) and the offer (``standing`` [S × B]). ``roll_from``
     and ``offer_from`` say where each comes from: the contest itself, an earlier one carried, or a file.
+    ``members``: the stations behind the rows, where these are units of several (see :mod:`.united`).
     """
 
     contest: Contest
@@ -68,6 +70,7 @@ class Notice:
     standing: Mask
     roll_from: str
     offer_from: str
+    members: Members | None = None
 
 
 @dataclass(frozen=True, slots=True)

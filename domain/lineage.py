@@ -66,12 +66,27 @@ Source: the reference matching on France suspects stations with a gap over 20 %.
 
 
 def lineage(past: Past, notice: Notice) -> tuple[Link, ...]:
-    """One link per record of ``past``, in that order; by equal codes alone where stations aren't followed."""
-    if not past.follow:
-        return tuple(_by_code(r, notice) for r in past.records)
+    """One link per record of ``past``, in that order; by equal codes alone where stations aren't followed.
+
+    Of a united notice S are its units: what came to a unit is what came to its members.
+    """
+    links = _followed(past, notice) if past.follow else tuple(_by_code(r, notice) for r in past.records)
+    if notice.members is None:
+        return links
+    united = Link(*[notice.members.matrix] * 3)
+    return tuple(link.then(united) for link in links)
+
+
+def roll_of(notice: Notice) -> Roll:
+    """The roll of a notice, station by station; of a united one that of its members."""
+    held = notice if notice.members is None else notice.members
+    return Roll(held.stations, held.registered)
+
+
+def _followed(past: Past, notice: Notice) -> tuple[Link, ...]:
     spine = _spine(past, notice)
     reach: dict[int, Link] = {}
-    ahead, ahead_on = Roll(notice.stations, notice.registered), notice.contest.held_on
+    ahead, ahead_on = roll_of(notice), notice.contest.held_on
     link: Link | None = None
     for i in reversed(spine):
         record = past.records[i]
@@ -91,12 +106,13 @@ def lineage(past: Past, notice: Notice) -> tuple[Link, ...]:
 
 def _by_code(record: Record, notice: Notice) -> Link:
     """Codes found again with registered electors who agree within :data:`WITNESS_GAP`."""
-    found = positions(notice.stations.station_id, record.stations.station_id)
-    then, now = record.registered[found].astype(np.float64), notice.registered.astype(np.float64)
+    roll = roll_of(notice)
+    found = positions(roll.stations.station_id, record.stations.station_id)
+    then, now = record.registered[found].astype(np.float64), roll.registered.astype(np.float64)
     gap = np.abs(then - now) / np.maximum(1.0, np.maximum(then, now))
     new = np.flatnonzero((found >= 0) & (gap <= WITNESS_GAP) & (then > 0))
     pairs = Pairs(found[new], new, np.ones(len(new)), np.full(len(new), EXACT, np.int8), np.ones(len(new)))
-    return _link(pairs, record, len(notice.stations))
+    return _link(pairs, record, len(roll.stations))
 
 
 def steps(past: Past, notice: Notice) -> tuple[Step, ...]:
@@ -104,7 +120,7 @@ def steps(past: Past, notice: Notice) -> tuple[Step, ...]:
     spine, made = _spine(past, notice), []
     for i, following in zip(spine, [*spine[1:], -1], strict=True):
         record = past.records[i]
-        new, name, day = Roll(notice.stations, notice.registered), notice.contest.key, notice.contest.held_on
+        new, name, day = roll_of(notice), notice.contest.key, notice.contest.held_on
         if following >= 0:
             after = past.records[following]
             new, name, day = _roll(after), after.contest.key, after.contest.held_on

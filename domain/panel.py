@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .election import Contest
 from .ledger import Counts, Mask, Notice, Past, Record
-from .lineage import Link, lineage
+from .lineage import Link, lineage, roll_of
+from .members import Members
 from .station import Stations, Text, grouped, positions
 
 
@@ -74,7 +75,8 @@ class Panel:
 
     ``by_code``: stations joined by equal codes, whoever is behind them; ``followed``: by succession.
     ``coarse``: contests known by commune only. ``commune_row, department_row`` [S] point into the totals
-    ``communes`` and ``departments``.
+    ``communes`` and ``departments``, ``commune_department`` [G] from the ones into the others. Where the
+    notice's rows are units, S are these, and a unit lies where the station does that names it.
     """
 
     stations: Stations
@@ -88,6 +90,7 @@ class Panel:
     nation: Totals
     commune_row: NDArray[np.intp]
     department_row: NDArray[np.intp]
+    commune_department: NDArray[np.intp]
 
     def position(self, contest: Contest) -> int:
         """The column of ``contest``; -1 where the past does not hold it."""
@@ -95,16 +98,19 @@ class Panel:
 
 
 def build_panel(past: Past, notice: Notice) -> Panel:
-    """Bring every record of ``past`` to the stations of ``notice``: by code, and by succession."""
-    stations = notice.stations
+    """Bring every record of ``past`` to the stations of ``notice``, or its units: by code, by succession."""
+    stations, members = roll_of(notice).stations, notice.members
     commune_codes, commune_row = grouped(stations.commune_code)
     department_codes, department_row = grouped(stations.department_code)
-    shape = (len(stations), len(past.blocs))
+    commune_department = np.zeros(len(commune_codes), np.intp)
+    commune_department[commune_row] = department_row
+    rows = np.arange(len(stations)) if members is None else members.head
+    shape = (len(rows), len(past.blocs))
     return Panel(
-        stations=stations,
+        stations=notice.stations,
         contests=past.contests,
         blocs=past.blocs,
-        by_code=_stacked([_by_code(r, stations) for r in past.records], shape),
+        by_code=_stacked([_united(_by_code(r, stations), members) for r in past.records], shape),
         followed=_stacked(
             [_handed_on(link, r) for link, r in zip(lineage(past, notice), past.records, strict=True)], shape
         ),
@@ -112,8 +118,9 @@ def build_panel(past: Past, notice: Notice) -> Panel:
         communes=_totals(past, commune_codes, "commune_code"),
         departments=_totals(past, department_codes, "department_code"),
         nation=_totals(past, np.array([""]), None),
-        commune_row=commune_row,
-        department_row=department_row,
+        commune_row=commune_row[rows],
+        department_row=department_row[rows],
+        commune_department=commune_department,
     )
 
 
@@ -134,6 +141,23 @@ def _by_code(record: Record, stations: Stations) -> Traced:
         votes=np.where(has[:, None], record.votes[found], 0).astype(np.int32),
         standing=record.standing[found] & has[:, None],
         shares_known=record.shares_known[found] & has,
+    )
+
+
+def _united(traced: Traced, members: Members | None) -> Traced:
+    """One record's columns at units, the counts of their members summed."""
+    if members is None:
+        return traced
+    found = members.summed(traced.confidence)
+    return Traced(
+        confidence=found / members.count,
+        exact=members.any(traced.exact),
+        registered=members.summed(traced.registered),
+        voters=members.summed(traced.voters),
+        valid=members.summed(traced.valid),
+        votes=members.summed(traced.votes),
+        standing=members.any(traced.standing),
+        shares_known=(found > 0) & ~members.any(traced.exact & ~traced.shares_known),
     )
 
 

@@ -1,13 +1,10 @@
-"""The disclosure policy on one screen: which stations stand alone, which are merged or withheld.
+"""The disclosure policy on one screen: what no published figure may tell, and by which numbers.
 
-No unit has fewer than ``min_registered`` electors on the roll or ``min_valid`` expected valid votes. A
-station under either floor joins a sibling of its commune: the next one by code that is over the floors, else
-the one before. Where a commune has no such station, its small ones join one another, and if that is not
-enough the next unit by code in the department. What still can't be merged is withheld, and so is what is no
-place to score. The target's own outcome decides nothing here: a backtest protects as a forecast does.
+*Protected* are the stations that are small or, as forecast, near-unanimous, and inputs that a publisher
+withheld. *Not protected* are observed results, which anyone can read, and what others compute from them.
 
-The partition is made with the valid votes that are usual there, which no scenario moves, so that it is the
-same for every release of a target and roll; a scenario under which a unit expects too few joins whole units.
+A station is merged with others into one unit (units.py), or withheld. The target's own outcome decides
+nothing: a backtest protects as a forecast does. See docs/privacy.md.
 """
 
 from __future__ import annotations
@@ -18,115 +15,124 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ledger import Counts, Mask
-from .station import Stations, grouped
 
-Index = NDArray[np.intp]
 Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+Reasons = NDArray[np.str_]
 
-PUBLISHED, MERGED, WITHHELD = "published", "merged", "withheld"
-NO_PLACE = "no place to score"
-
-
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """The least that a unit holds: electors on the roll, and expected valid votes."""
-
-    min_registered: int
-    min_valid: float
+FEW_ELECTORS, FEW_VOTES = "too few electors", "too few valid votes"
+SMALL_THEN, NEAR = "too small at the last comparable contest", "near-unanimous"
+JOINED, NO_PLACE = "joined by a small one", "no place to score"
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
-    """The unit of each station: ``head`` [S] is the row of the station naming its unit, -1 if withheld.
+class Policy:
+    """The numbers of the policy; ``version`` names the partition that they make.
 
-    ``size`` [S]: members of the unit. ``status`` [S] and ``reason`` [S] tell what became of it.
+    ``min_registered``: electors on the roll, now and at the last comparable contest. Statistical offices tell
+    nothing of grid cells under 11 households; a unit of 50 electors is about thirty.
+    ``min_valid``: valid votes, forecast and then. Germany counts stations of fewer than 50 voters together
+    with others; of 50 electors some 30 cast a valid vote.
+    ``near_share``, ``near_turnout``: from there on a figure tells how, or that, nearly everyone votes.
+    ``least``: no forecast says that nobody, or everybody, votes so: shares and turnout keep that far from 0
+    and 1 where the offer leaves them room.
+    ``hidden_persons``, ``hidden_part``: what follows of a protected station's voters, or of a bloc's votes in
+    it, from all published figures must leave open so many persons, and that part of its electors.
     """
 
-    head: Index
-    size: Index
-    status: NDArray[np.str_]
-    reason: NDArray[np.str_]
+    version: int
+    min_registered: int = 50
+    min_valid: float = 30.0
+    near_share: float = 0.95
+    near_turnout: float = 0.99
+    least: float = 0.01
+    hidden_persons: float = 5.0
+    hidden_part: float = 0.10
+
+    def leaves_open(self, registered: Counts) -> Floats:
+        """The least width [S] of what can be followed of a protected station of so many electors."""
+        return np.asarray(np.maximum(self.hidden_persons, self.hidden_part * registered))
 
 
-def partition(
-    stations: Stations, registered: Counts, expected_valid: Floats, no_place: Mask, floors: Floors
-) -> Units:
-    """Every station in exactly one unit, or withheld. Stations must be in order of their ids."""
-    weight = np.stack([registered / floors.min_registered, expected_valid / floors.min_valid], axis=1)
-    small = (weight < 1).any(axis=1) & ~no_place
-    _, commune = grouped(stations.commune_code)
-    _, department = grouped(stations.department_code)
-    order = np.lexsort((np.arange(len(stations)), commune, department))
-    head = np.where(small | no_place, -1, np.arange(len(stations)))
-    head = _join(head, small, commune, order)
-    head = _together(head, small, commune, weight)
-    # A commune's small stations move as one, so that no unit is split between two neighbours.
-    head = _join(head, small, department, order)
-    head = _together(head, small, department, weight)
-    return _described(head, small, no_place)
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the policy weighs of stations [S]: electors and valid votes, as forecast and ``then``.
 
-
-def coarsened(
-    units: Units, stations: Stations, registered: Counts, expected_valid: Floats, floors: Floors
-) -> Units:
-    """Units of whole ``units``: those that are under the floors for these ``expected_valid`` [S] are joined.
-
-    A unit is never split, so that the figures of two releases of one partition differ by whole units of it.
+    ``valid`` are the votes that are usual there, which no scenario moves. ``registered_then, valid_then`` at
+    the last comparable contest are NaN where no past of the station's own is known.
     """
-    rows = np.flatnonzero(units.head >= 0)
-    heads, unit = np.unique(units.head[rows], return_inverse=True)
-    electors = np.bincount(unit, registered[rows], len(heads)).astype(np.int32)
-    valid = np.bincount(unit, expected_valid[rows], len(heads)).astype(np.float64)
-    nowhere = np.zeros(len(heads), np.bool_)
-    joined = partition(stations.take(heads), electors, valid, nowhere, floors).head[unit]
-    head = np.full(len(stations), -1, dtype=np.intp)
-    head[rows] = np.where(joined >= 0, heads[np.maximum(joined, 0)], -1)
-    small = (registered < floors.min_registered) | (expected_valid < floors.min_valid)
-    return _described(head, small, units.reason == NO_PLACE)
+
+    registered: Counts
+    valid: Floats
+    registered_then: Floats
+    valid_then: Floats
+
+    def weights(self, policy: Policy) -> Floats:
+        """Per station the four sizes over their floors [S × 4]; a unit is large enough where each sum is 1.
+
+        What is not known of then counts as it is now.
+        """
+        now = np.stack([self.registered, self.valid], axis=1).astype(np.float64)
+        then = np.stack([self.registered_then, self.valid_then], axis=1)
+        floors = np.array([policy.min_registered, policy.min_valid])
+        both = np.concatenate([now, np.where(np.isnan(then), now, then)], axis=1)
+        return np.asarray(both / np.tile(floors, 2))
+
+    def reasons(self, policy: Policy) -> Reasons:
+        """Why a station is small [S]; "" where it is not."""
+        under = self.weights(policy) < 1
+        return np.select(
+            [under[:, 0], under[:, 1], under[:, 2:].any(axis=1)], [FEW_ELECTORS, FEW_VOTES, SMALL_THEN], ""
+        )
 
 
-def _join(head: Index, small: Mask, area: Index, order: Index) -> Index:
-    """Small stations without a unit join the next unit by code in their area, else the one before."""
-    here, where = head[order], area[order]
-    position = np.arange(len(order))
-    has = here >= 0
-    after = np.minimum.accumulate(np.where(has, position, len(order))[::-1])[::-1]
-    before = np.maximum.accumulate(np.where(has, position, -1))
-    ok_after = (after < len(order)) & (where[np.minimum(after, len(order) - 1)] == where)
-    ok_before = (before >= 0) & (where[np.maximum(before, 0)] == where)
-    chosen = np.where(ok_after, after, np.where(ok_before, before, -1))
-    joined = np.where(small[order] & ~has & (chosen >= 0), here[np.maximum(chosen, 0)], here)
-    out = head.copy()
-    out[order] = joined
-    return out
+def is_protected(reason: Reasons) -> Mask:
+    """Whether a station of that reason is one that the policy protects: not what it was merged into."""
+    return np.asarray((reason != "") & (reason != JOINED))
 
 
-def _together(head: Index, small: Mask, area: Index, weight: Floats) -> Index:
-    """Small stations without a unit become one unit per area, where together they pass the floors."""
-    loose = small & (head < 0)
-    groups = int(area.max(initial=-1)) + 1
-    total = np.stack([np.bincount(area[loose], weight[loose, i], groups) for i in range(2)], axis=1)
-    enough: Mask = np.all(total >= 1, axis=1)
-    rows = np.flatnonzero(loose & enough[area])
-    first = np.full(groups, len(head), dtype=np.intp)
-    np.minimum.at(first, area[rows], rows)
-    out = head.copy()
-    out[rows] = first[area[rows]]
-    return out
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What is published of units: ``registered`` and ``voters`` [U], ``votes`` [U × B] of the valid ones.
 
+    ``choice`` [U]: whether more than one bloc stands.
+    """
 
-def _described(head: Index, small: Mask, no_place: Mask) -> Units:
-    size = np.bincount(head[head >= 0], minlength=len(head))
-    members = np.where(head >= 0, size[np.maximum(head, 0)], 0)
-    status = np.select([head < 0, members > 1], [WITHHELD, MERGED], PUBLISHED)
-    reason = np.select(
-        [no_place, (head < 0), (members > 1) & small, members > 1],
-        [
-            NO_PLACE,
-            "under the floors, nothing to merge with",
-            "under the floors",
-            "joined by a small one",
-        ],
-        "",
-    )
-    return Units(head, members, status, reason)
+    registered: Floats
+    voters: Floats
+    votes: Floats
+    choice: Mask
+
+    def why_exposed(self, policy: Policy) -> Reasons:
+        """Why a unit's own figures may not be published [U]; "" where they may."""
+        valid = self.votes.sum(axis=1)
+        unanimous = self.choice & (self.votes.max(axis=1, initial=0) >= policy.near_share * valid)
+        return np.select(
+            [
+                self.registered < policy.min_registered,
+                valid < policy.min_valid,
+                unanimous | (self.voters >= policy.near_turnout * self.registered),
+            ],
+            [FEW_ELECTORS, FEW_VOTES, NEAR],
+            "",
+        )
+
+    def hides(self, unit: Index, registered: Counts, policy: Policy) -> Mask:
+        """Whether a unit leaves enough open of a station in it [P], given who is on the roll of each.
+
+        Its voters lie between those that the others can't be, and all; so do its votes for each bloc. What
+        the roll says alone, and a bloc without votes, tell nothing. ``unit`` [P] is each station's.
+        """
+        electors = registered.astype(np.float64)
+        others = self.registered[unit] - electors
+        rate = self.votes.sum(axis=1) / np.maximum(self.voters, 1e-12)
+        least = policy.leaves_open(registered) * (1 + 1e-6)
+
+        def open_(total: Floats, size: Floats, rest: Floats) -> Mask:
+            width = np.minimum(size, total) - np.maximum(0.0, total - rest)
+            return np.asarray((total == 0) | (width >= np.minimum(size * (1 - 1e-9), least)))
+
+        hidden = open_(self.voters[unit], electors, others)
+        for bloc in range(self.votes.shape[1]):
+            hidden &= open_(self.votes[unit, bloc], rate[unit] * electors, rate[unit] * others)
+        return np.asarray(hidden)

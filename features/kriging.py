@@ -74,7 +74,8 @@ class Kriged:
 
 def weights(kernel: Kernel, past: tuple[Contest, ...], target: Contest) -> Floats:
     """The weight [C] of each past contest's deviation in that of ``target``, counts taken for exact."""
-    return _solved(kernel, past, target, np.zeros(len(past)))[0]
+    every = (*past, target)
+    return _solved(kernel, covariance(kernel, every, every), np.zeros(len(past)))[0]
 
 
 def kriged(
@@ -93,6 +94,7 @@ def kriged(
     known = registered > 0
     size = size_class(registered.max(axis=1, initial=0))
     spread = np.clip(nation * (1 - nation), 0.05, 0.25)
+    among = covariance(kernel, (*contests, target), (*contests, target))
     mean, variance = np.zeros(len(known)), np.zeros(len(known))
     for k in np.unique(size):
         rows = np.flatnonzero(size == k)
@@ -101,20 +103,22 @@ def kriged(
         weight, left = np.zeros(patterns.shape), np.zeros(len(patterns))
         for i, of_it in enumerate(patterns):
             seen = np.flatnonzero(of_it)
-            weight[i, seen], left[i] = _solved(kernel, tuple(contests[c] for c in seen), target, noise[seen])
+            chosen = np.append(seen, len(contests))
+            weight[i, seen], left[i] = _solved(kernel, among[np.ix_(chosen, chosen)], noise[seen])
         mean[rows] = (weight[pattern] * np.where(known[rows], deviation[rows], 0.0)).sum(axis=1)
         variance[rows] = left[pattern]
     return Kriged(mean, variance)
 
 
-def _solved(
-    kernel: Kernel, past: tuple[Contest, ...], target: Contest, noise: Floats
-) -> tuple[Floats, float]:
-    """The weights [C], and the variance that is left; ``noise`` [C] is added to the nugget."""
-    inside = covariance(kernel, past, past) + np.diag(kernel.nugget + noise)
-    towards = covariance(kernel, past, (target,))[:, 0]
+def _solved(kernel: Kernel, among: Floats, noise: Floats) -> tuple[Floats, float]:
+    """The weights [C], and the variance that is left; ``noise`` [C] is added to the nugget.
+
+    ``among`` [C + 1 × C + 1] are the covariances among past contests and the target, which is the last.
+    """
+    inside = among[:-1, :-1] + np.diag(kernel.nugget + noise)
+    towards = among[:-1, -1].copy()
     weight = np.linalg.solve(inside, towards)
-    whole = covariance(kernel, (target,), (target,))[0, 0] + kernel.nugget
+    whole = among[-1, -1] + kernel.nugget
     return np.asarray(weight), float(whole - towards @ weight)
 
 

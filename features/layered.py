@@ -60,8 +60,7 @@ def layers_of(view: View) -> Layers:
     """The upper layers of a view; departments are summed from communes where only these are known."""
     panel = view.panel
     coarse, communes, departments = panel.coarse, panel.communes, panel.departments
-    of = np.zeros(len(communes.codes), np.intp)
-    of[panel.commune_row] = panel.department_row
+    of = panel.commune_department
     counts = []
     for summed, own in ((coarse.registered, departments.registered), (coarse.voters, departments.voters)):
         total = np.zeros((len(departments.codes), len(coarse.contests)), np.int64)

@@ -5,21 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoloir.domain.facts import Context
 from isoloir.domain.forecast import FeatureMatrix, National
 from isoloir.domain.ledger import Notice, Past
 
-from . import abstention, census, contest, layered, offer, prior, references, rules, swing, territory, turnout
+from . import (
+    abstention,
+    census,
+    contest,
+    layered,
+    offer,
+    prior,
+    references,
+    rules,
+    size,
+    swing,
+    territory,
+    turnout,
+)
 from .catalogue import CATALOGUE, CONTEXTUAL, Feature
 from .history import national_shares, national_turnout
 from .view import Place, View, look
 
-THEMES = (abstention, contest, layered, offer, prior, references, rules, swing, territory, turnout)
+THEMES = (abstention, contest, layered, offer, prior, references, rules, size, swing, territory, turnout)
 """The modules whose features make the catalogue."""
 
 CONTEXT_THEMES = (census,)
 """The modules whose features look at context alone."""
+
+Floats = NDArray[np.float64]
 
 
 def build(
@@ -49,10 +65,29 @@ def with_context(matrix: FeatureMatrix, context: Context) -> FeatureMatrix:
     the contests that it learns from: the training happens then.
     """
     own = [i for i, name in enumerate(matrix.names) if name not in CONTEXTUAL]
-    place = Place(matrix.notice, context)
-    parts = [f.make(place)[:, None] for f in CONTEXTUAL.values()]
+    parts = [_made(f, matrix.notice, context)[:, None] for f in CONTEXTUAL.values()]
     values = np.concatenate([matrix.values[:, own], *parts], axis=1)
     return replace(matrix, names=(*(matrix.names[i] for i in own), *CONTEXTUAL), values=values)
+
+
+def _made(feature: Feature[Place], notice: Notice, context: Context) -> Floats:
+    """The feature at the rows of the notice.
+
+    Areas have rates and no counts that could be summed: of a unit it is the mean of its members by registered
+    electors, missing where that of a member is; of a flag or a code the largest.
+    """
+    members = notice.members
+    if members is None:
+        return feature.make(Place(notice, context))
+    alone = replace(
+        notice,
+        stations=members.stations,
+        registered=members.registered,
+        standing=np.zeros((len(members.stations), len(notice.blocs)), np.bool_),
+        members=None,
+    )
+    values = feature.make(Place(alone, context))
+    return members.most(values) if feature.unit in ("flag", "code") else members.mean(values)
 
 
 def is_per_bloc(feature: str) -> bool:

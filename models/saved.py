@@ -38,13 +38,15 @@ class Mark:
     """How the champion of an earlier target did there, level given.
 
     Its ``error``, the ``least`` of any candidate, and ``coverage90``: the part of the figures that its 90 %
-    band held (None before there were errors to learn from).
+    band held (None before there were errors to learn from). ``by_size``: error and coverage90 by fifths of
+    the stations, the smallest first; one where nothing is known has None for both.
     """
 
     contest: str
     error: float
     least: float
     coverage90: float | None
+    by_size: tuple[tuple[float | None, float | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ def from_files(files: Mapping[str, str]) -> SavedModel:
         National(**national | {"shares": np.array(national["shares"])}),
         _learnt_from(said["learnt"]),
         tuple(said["contests"]),
-        tuple(Mark(**mark) for mark in said["record"]),
+        tuple(Mark(**m | {"by_size": tuple(tuple(f) for f in m["by_size"])}) for m in said["record"]),
     )
 
 

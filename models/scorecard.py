@@ -72,7 +72,7 @@ def coverage(name: str, level: str, alpha: float, bounds: Band, outcomes: Outcom
     shares = outcomes.votes / np.maximum(1, outcomes.valid)[:, None]
     stood = contested(outcomes.standing) & known[:, None]
     rows = []
-    for stratum, mask in (*_strata(outcomes), *_fifths(outcomes)):
+    for stratum, mask in (*_strata(outcomes), *fifths(outcomes)):
         for what, low, high, actual, counted in (
             ("turnout", bounds.turnout_lo, bounds.turnout_hi, turnout, held & mask),
             ("share", bounds.shares_lo, bounds.shares_hi, shares, stood & mask[:, None]),
@@ -112,7 +112,7 @@ def judge_interval(low: Floats, high: Floats, actual: Floats, alpha: float) -> J
     )
 
 
-def _fifths(outcomes: Outcomes) -> list[tuple[str, Mask]]:
+def fifths(outcomes: Outcomes) -> list[tuple[str, Mask]]:
     """The stations by fifths of size, smallest first; those without electors are in none."""
     held = outcomes.registered > 0
     if not held.any():

@@ -22,6 +22,7 @@ from isoloir.models.registry import ModelSettings
 
 from .core import INGESTED, read_ledger
 from .home import Home, read_json
+from .sources.gate.texts import refuse_text
 from .sources.tables import sha256_of
 from .store import stamp
 
@@ -158,11 +159,22 @@ def offer_of(bench: Bench, request: Request) -> OfferSpec | None:
     spec = request.scenario
     if spec is None or spec.offer_file is None:
         return None
-    return load_offer(bench.config, spec.offer_file, request.target.key, request.grouping)
+    offer = load_offer(bench.config, spec.offer_file, request.target.key, request.grouping)
+    check_offer(offer)
+    return offer
+
+
+def check_offer(offer: OfferSpec) -> None:
+    """PrivacyError where what an assumption rests on tells of a person by its form."""
+    for number, one in enumerate(offer.inheritances):
+        refuse_text(one.source, f"offer of {offer.target}, heirs_of.{number}.source")
 
 
 def check_request(config: TerritoryConfig, request: Request) -> None:
-    """UsageError where the territory has no shares, or the scenario is of another target or grouping."""
+    """UsageError where the territory has no shares, or the scenario is of another target or grouping.
+
+    PrivacyError where its ``source``, which a release repeats, tells of a person by its form.
+    """
     if config.turnout_only:
         raise UsageError(
             f"{config.key} has no shares: its past contests can be backtested, and nothing else be done",
@@ -171,6 +183,7 @@ def check_request(config: TerritoryConfig, request: Request) -> None:
     spec = request.scenario
     if spec is None:
         return
+    refuse_text(spec.source, f"scenario {spec.name}, source")
     for what, said, asked in (
         ("target", spec.target, request.target.key),
         ("grouping", spec.grouping, request.grouping),

@@ -13,7 +13,16 @@ import typer
 
 from isoloir.domain.errors import IsoloirError
 
-from . import cli_experiments, cli_explain, cli_judging, cli_releases, cli_sources, cli_steps
+from . import (
+    cli_attack,
+    cli_experiments,
+    cli_explain,
+    cli_judging,
+    cli_publishing,
+    cli_releases,
+    cli_sources,
+    cli_steps,
+)
 
 app = typer.Typer(
     help="Turnout and swing of each bloc per polling station, from public aggregates only.\n\n"
@@ -39,9 +48,10 @@ for command in (
     cli_explain.explain,
     cli_releases.export,
     cli_releases.verify,
-    cli_releases.releases,
+    cli_attack.attack,
 ):
     app.command()(command)
+app.add_typer(cli_publishing.releases_app, name="releases")
 app.add_typer(cli_releases.config_app, name="config")
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,10 +1,9 @@
-"""The commands about releases and configuration: verify, releases, export, config."""
+"""The commands about one release and about configuration: verify, export, config."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +11,18 @@ from isoloir.domain.errors import UsageError
 
 from .cli_options import DEFAULT_HOME, ConfigsOption, HomeOption, JsonOption, Manner
 
-JsonListOption = Annotated[bool, typer.Option("--json", help="Say what is there as one JSON list.")]
+if TYPE_CHECKING:
+    from isoloir.pipelines.release.export import Exported
+    from isoloir.pipelines.release.read import Release
+
 config_app = typer.Typer(help="Check the configuration, or copy it out to edit it.", no_args_is_help=True)
 
 
-TABLES = ("scores", "units", "aggregates", "succession")
-FORMATS = ("csv", "xlsx")
+MAPS = {"geoparquet": "scores.geo.parquet", "gpkg": "scores.gpkg"}
+"""Forms with the outlines of units, and the file that each makes."""
+
+TABLES = ("scores", "units", "aggregates", "succession", "training")
+FORMATS = ("csv", "xlsx", "parquet", *MAPS)
 SLOW_ROWS = 10_000
 """From so many rows on, writing Excel takes a while."""
 
@@ -37,52 +42,59 @@ def verify(
         print(f"ok: {line}")
 
 
-def releases(home: HomeOption = DEFAULT_HOME, as_json: JsonListOption = False) -> None:
-    """List the releases in home."""
-    found = sorted(path.parent for path in (home / "releases").glob("*/*/*/manifest.json"))
-    told = [
-        {"release": str(path), "current": (path.parent / "current").resolve() == path.resolve()}
-        for path in found
-        if path.name != "current"
-    ]
-    if as_json:
-        print(json.dumps(told, ensure_ascii=False))
-        return
-    for one in told:
-        print(f"{one['release']}{'  <- current' if one['current'] else ''}")
-
-
 def export(
     release: Annotated[Path, typer.Argument(help="Folder of a release.")],
-    table: Annotated[str, typer.Option(help="scores, units, aggregates or succession.")] = "scores",
-    form: Annotated[str, typer.Option("--format", help="csv or xlsx.")] = "csv",
+    table: Annotated[str, typer.Option(help="scores, units, aggregates, succession or training.")] = "scores",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, xlsx, parquet (by department), geoparquet or gpkg (maps).")
+    ] = "csv",
+    by: Annotated[str, typer.Option(help="How parquet is parted: department.")] = "department",
     to: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a table of a release as CSV or Excel, codes kept as text."""
+    """Write a table of a release as CSV or Excel, in parts, or with the outlines of units that home holds."""
+    _asked(table, form, by, to)
+    from isoloir.pipelines.release.read import open_release
+
+    manner = Manner(as_json=as_json)
+    done = _export(open_release(release), table, form, to, home, manner)
+    if done.note:
+        manner.note(done.note)
+    if as_json:
+        manner.tell({"path": str(done.path), "rows": done.rows, "columns": done.columns})
+    else:
+        print(done.path)
+
+
+def _asked(table: str, form: str, by: str, to: Path) -> None:
+    """Refuse what is no table, format, way of parting or folder."""
     if table not in TABLES:
         raise UsageError(f"there is no table {table!r}", remedy=", ".join(TABLES))
     if form not in FORMATS:
-        raise UsageError(f"there is no format {form!r}", remedy="csv or xlsx")
+        raise UsageError(f"there is no format {form!r}", remedy="csv or xlsx, parquet, geoparquet or gpkg")
+    if by != "department":
+        raise UsageError(f"parquet can't be parted by {by!r}", remedy="--by department")
+    if form in MAPS and table != "scores":
+        raise UsageError(f"the table {table} has no outlines", remedy="--table scores")
     if not to.is_dir():
         raise UsageError("there is no folder to write into", where=str(to), remedy="make it, or give another")
-    import pandas as pd
 
-    from isoloir.pipelines.release.verify import verify as run_verify
 
-    run_verify(release)
-    rows = pd.read_parquet(release / f"{table}.parquet")
-    path, manner = to / f"{table}.{form}", Manner(as_json=as_json)
+def _export(release: Release, table: str, form: str, to: Path, home: Path, manner: Manner) -> Exported:
+    from isoloir.pipelines.home import Home
+    from isoloir.pipelines.release import export as ways
+
+    if form == "parquet":
+        return ways.to_parquet(release, table, to / table)
+    if form in MAPS:
+        return ways.to_map(release, Home(home), to / MAPS[form])
     if form == "csv":
-        rows.to_csv(path, index=False)
-    else:
-        if len(rows) >= SLOW_ROWS:
-            manner.note(f"writing {len(rows)} rows of {len(rows.columns)} columns: Excel takes a while")
-        rows.to_excel(path, index=False)
-    if as_json:
-        manner.tell({"path": str(path), "rows": len(rows), "columns": len(rows.columns)})
-    else:
-        print(path)
+        return ways.to_csv(release, table, to)
+    rows = release.arrow(table).to_pandas()
+    if len(rows) >= SLOW_ROWS:
+        manner.note(f"writing {len(rows)} rows of {len(rows.columns)} columns: Excel takes a while")
+    return ways.to_excel(rows, to / f"{table}.xlsx")
 
 
 @config_app.command("check")

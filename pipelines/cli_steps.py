@@ -163,17 +163,17 @@ def publish(
 ) -> None:
     """Publish a scored target: small stations merged, checked, put in place at once."""
     from isoloir.pipelines.flows.publish import publish_flow
-    from isoloir.pipelines.publish import release_folder, standing_release
+    from isoloir.pipelines.publish import planned_release, standing_release
     from isoloir.pipelines.score import scored
 
     manner = Manner(quiet, as_json)
     bench, plan = Asked(territory, target, scenario, as_of, home, configs, grouping).plan(manner)
     kept = scored(bench, plan)
-    final = release_folder(bench, target, kept.digest)
+    final = planned_release(bench, plan.target.notice, kept.digest)
     again = standing_release(final)
-    if not again:
+    if final is None or not again:
         with manner.progress(1) as say:
-            publish_flow(bench, plan, kept, say)
+            final = publish_flow(bench, plan, kept, say)
     manner.tell({"release": str(final), "again": again, **_summary(final)})
 
 
@@ -212,8 +212,19 @@ def _summary(release: Path) -> dict[str, object]:
         "scenario": f"{scenario['name']} ({scenario['level']}): turnout {scenario['turnout']:.1%}",
         "level": manifest["national_level"],
         "roll, offer": f"{manifest['roll_from']}, {manifest['offer_from']}",
+        "attacks": f"{sum(one['tried'] for one in audit['attacks'])} tried, none found anything",
+        "merging": _merging(audit["merging"][-1]),
         "champion": f"{manifest['champion']['turnout']} (turnout), {manifest['champion']['swing']} (shares)",
     }
+
+
+def _merging(mean: dict[str, float | None]) -> str:
+    """What publishing units instead of stations cost at earlier contests."""
+    if None in mean.values():
+        return "its cost is not known: no earlier contest was judged"
+    pairs = (("turnout error, pp", "turnout_mae_pp"), ("votes misallocated, %", "votes_misallocated"))
+    told = [f"{what}: {mean[n]:.2f} at units, {mean[f'station_{n}']:.2f} at stations" for what, n in pairs]
+    return "; ".join(told) + " (mean of earlier contests)"
 
 
 def demo(

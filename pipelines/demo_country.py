@@ -34,6 +34,8 @@ REGION_OF_DEPARTMENT = np.array([0, 0, 1, 1, 2, 2, 3, -1])
 """The region of each département; -1: none."""
 OVERSEAS, ABROAD = 6, 7
 POSTAL_CODE = "JUS1"
+LOYAL, KEEN = 12.0, 8.0
+"""Log-share of a bloc, and logit of turnout, in two villages that the disclosure policy must not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,9 @@ def _patches(
     electors = _electors(rng, communes, commune_of_station)
     part = np.where(second, 1 - cut, np.where(two, cut, 1.0))
     lean, will = _leanings(rng, communes, commune, n)
+    loyal, keen = _of_one_mind(communes, commune, electors[station])
+    lean[loyal, 0] += LOYAL
+    will[keen] += KEEN
     tiny = np.flatnonzero((electors[station] <= 45) & ~postal)
     return Patches(
         commune=commune,
@@ -185,6 +190,13 @@ def _patches(
         postal=postal,
         unanimous=np.isin(np.arange(n), tiny[:2]),
     )
+
+
+def _of_one_mind(communes: Communes, commune: Ints, electors: Floats) -> tuple[Ints, Ints]:
+    """Patches, villages each: in the largest nearly all vote for one bloc, in the next nearly all vote."""
+    village = (communes.n_stations == 1)[commune] & (communes.department < OVERSEAS)[commune]
+    largest = np.argsort(-electors * village, kind="stable")
+    return largest[:1], largest[1:2]
 
 
 def _electors(rng: np.random.Generator, communes: Communes, commune: Ints) -> Floats:

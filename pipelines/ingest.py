@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 
 from isoloir.configs.load import TerritoryConfig, config_digest
 from isoloir.configs.national import load_national
+from isoloir.domain.errors import PrivacyError, SourceError
 
 from .core import INGESTED
 from .fetch import fetched, pinned_pieces, wanted_files
@@ -20,6 +23,7 @@ from .parts import Part, is_taken, part_folder, parts_of, taken
 from .pieces import Piece, lying_in
 from .progress import Say
 from .sources.download import FetchIfChanged, download_if_changed, incoming, sweep
+from .sources.raw import folder_of
 from .sources.returns import Finding
 from .store import code_digest, stamp
 
@@ -125,18 +129,34 @@ def _take_in(
 ) -> Ingested:
     day = today or datetime.now(UTC).date()
     known = all(is_taken(home, config, piece) for piece in pieces)
-    fresh = [taken(home, config, piece, say, day) for piece in pieces]
-    parts = parts_of(home, config, [part.folder for part in fresh])
-    final = _folder(home, config, parts)
-    again = known and (final / INGESTED).is_file()
-    if not again:
-        home.folder("core", config.key)
-        with set_in_place(final, INGESTED) as aside:
-            write_json(aside / INGESTED, merge(config, parts, aside))
+    with _all_or_nothing(home, config, pieces):
+        fresh = [taken(home, config, piece, say, day) for piece in pieces]
+        parts = parts_of(home, config, [part.folder for part in fresh])
+        final = _folder(home, config, parts)
+        again = known and (final / INGESTED).is_file()
+        if not again:
+            home.folder("core", config.key)
+            with set_in_place(final, INGESTED) as aside:
+                write_json(aside / INGESTED, merge(config, parts, aside))
     pointer = final.parent / "current"
     if not pointer.is_file() or pointer.read_text(encoding="utf-8") != final.name:
         write_text(pointer, final.name)
     return _ingested(final, unread, again)
+
+
+@contextmanager
+def _all_or_nothing(home: Home, config: TerritoryConfig, pieces: Sequence[Piece]) -> Iterator[None]:
+    """What the block writes of the pieces is taken away again if one of them, or their sum, is refused."""
+    folders = [part_folder(home, config, piece) for piece in pieces]
+    raw = home.planned("raw", config.key)
+    folders += [folder_of(raw, original.sha256) for piece in pieces for original in piece.originals]
+    new = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    except (SourceError, PrivacyError):
+        for folder in new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _folder(home: Home, config: TerritoryConfig, parts: Sequence[Part]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Part:
 
 def part_folder(home: Home, config: TerritoryConfig, piece: Piece) -> Path:
     """Where the part of ``piece`` lies, or will: by its content, what is said of its source, and the code."""
-    inputs = [(o.path.name, o.sha256) for o in piece.originals]
+    inputs = [(o.name, o.sha256) for o in piece.originals]
     return home.planned("parts", config.key, stamp(piece.role, _rules(config, piece), inputs))
 
 
@@ -95,10 +95,12 @@ def taken(home: Home, config: TerritoryConfig, piece: Piece, say: Say, today: da
     """The part of ``piece``, read now unless it was before; what is refused leaves nothing in home."""
     final = part_folder(home, config, piece)
     if not is_taken(home, config, piece):
-        say(f"reading {', '.join(o.path.name for o in piece.originals)}")
+        say(f"reading {', '.join(o.name for o in piece.originals)}")
         home.folder("parts", config.key)
-        with set_in_place(final, SAID) as aside, _opened(home, config, piece, today) as files:
+        told: list[str] = []
+        with set_in_place(final, SAID) as aside, _opened(home, config, piece, today, told.append) as files:
             part = _written(config, piece, files, aside)
+            part = replace(part, dropped=(*part.dropped, *dict.fromkeys(told)))
             said = {name: value for name, value in asdict(part).items() if name != "folder"}
             write_json(aside / SAID, said | {"read_on": today.isoformat()})
     return read_part(final)
@@ -176,8 +178,13 @@ def _rules(config: TerritoryConfig, piece: Piece) -> str:
 
 
 @contextmanager
-def _opened(home: Home, config: TerritoryConfig, piece: Piece, today: date) -> Iterator[list[Opened]]:
-    """The originals, opened; the rows that may be kept are in raw/ once the block ends well."""
+def _opened(
+    home: Home, config: TerritoryConfig, piece: Piece, today: date, note: tables.Note
+) -> Iterator[list[Opened]]:
+    """The originals, opened; the rows that may be kept are in raw/ once the block ends well.
+
+    ``note`` takes lines on what the gate did not let in.
+    """
     terms = raw.Terms(piece.licence, piece.attribution, today, _rules(config, piece))
     with ExitStack() as kept:
         files = []
@@ -186,13 +193,14 @@ def _opened(home: Home, config: TerritoryConfig, piece: Piece, today: date) -> I
             if form is not None:
                 folder = home.folder("raw", config.key)
                 keep = kept.enter_context(raw.keeping(folder, lying, form, terms))
-            files.append(Opened(lying.path, declared.delimiter, declared.encoding, keep, lying.place))
+            delimiter, encoding = declared.delimiter, declared.encoding
+            files.append(Opened(lying.path, delimiter, encoding, keep, lying.place, note))
         yield files
 
 
 def _written(config: TerritoryConfig, piece: Piece, files: Sequence[Opened], folder: Path) -> Part:
     inputs = tuple(
-        Input(o.path.name, o.place, o.sha256, o.bytes, piece.licence, piece.attribution, o.etag, o.modified)
+        Input(o.name, o.place, o.sha256, o.bytes, piece.licence, piece.attribution, o.etag, o.modified)
         for o in piece.originals
     )
     if piece.kind == COMMUNES:

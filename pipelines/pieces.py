@@ -10,7 +10,9 @@ from isoloir.configs.load import TerritoryConfig
 from isoloir.configs.sources import CommunesSource, ContextFile, DatagouvSource, SourceFile
 from isoloir.domain.errors import SourceError, UsageError
 
-from .sources import communes, datagouv, outlines, tidy
+from .sources import communes, outlines, tidy
+from .sources.datagouv_columns import CANDIDATES, GENERAL
+from .sources.gate.filenames import shown_name
 from .sources.ministry import reader as ministry
 from .sources.raw import Original
 from .sources.tables import Form, sha256_of
@@ -69,7 +71,7 @@ def declared_results(config: TerritoryConfig) -> list[tuple[SourceFile, Form]]:
     """The files of the main source, in the order of their reader, and the columns that may be kept."""
     source = config.source
     if isinstance(source, DatagouvSource):
-        return [(source.general, datagouv.GENERAL), (source.candidates, datagouv.CANDIDATES)]
+        return [(source.general, GENERAL), (source.candidates, CANDIDATES)]
     if isinstance(source, CommunesSource):
         return [(source.results, communes.FORM)]
     geography = [(source.geography, tidy.geography_form(source.geography))] if source.geography else []
@@ -103,7 +105,12 @@ def lying_in(config: TerritoryConfig, folders: Sequence[Path]) -> tuple[list[Pie
             where=", ".join(map(str, folders)),
             remedy="give the folder that holds the publisher's files with --from",
         )
-    return pieces, [_why_unread(config, path, read) for path in files]
+    return pieces, [_why_unread(config, path, read, number) for number, path in _numbered(files, lying)]
+
+
+def _numbered(files: Sequence[Path], lying: Sequence[Path]) -> list[tuple[int, Path]]:
+    """The files, each with its number among those of its folder by name, from 1."""
+    return [(sorted(p for p in lying if p.parent == f.parent).index(f) + 1, f) for f in files]
 
 
 def _refuse_several(read: Mapping[str, Original], lying: Sequence[Path]) -> None:
@@ -111,16 +118,29 @@ def _refuse_several(read: Mapping[str, Original], lying: Sequence[Path]) -> None
         chosen = read.get(path.name)
         if chosen is not None and chosen.path != path and sha256_of(path) != chosen.sha256:
             raise UsageError(
-                f"two files are called {path.name}, and are not the same",
+                f"two files are called {chosen.name}, and are not the same",
                 where=f"{chosen.path.parent}, {path.parent}",
                 remedy="ingest one folder after the other, the one that is to stand last",
             )
 
 
-def _why_unread(config: TerritoryConfig, path: Path, read: Mapping[str, Original]) -> str:
-    twin = next((n for n in read if n != path.name and Path(n).stem == path.stem), None)
-    why = f"{twin}, which lies beside it, was read" if twin else f"no source of {config.key} speaks of it"
-    return f"{path.name}: {why}"
+def _why_unread(config: TerritoryConfig, path: Path, read: Mapping[str, Original], number: int) -> str:
+    twin = next((o for n, o in read.items() if n != path.name and Path(n).stem == path.stem), None)
+    why = (
+        f"{twin.name}, which lies beside it, was read" if twin else f"no source of {config.key} speaks of it"
+    )
+    name = shown_name(path.name, _declared_names(config))
+    hidden = f" (number {number} by name in its folder; its name may be a person's)"
+    return f"{name}{hidden if name != path.name else ''}: {why}"
+
+
+def _declared_names(config: TerritoryConfig) -> frozenset[str]:
+    """The names of files that the territory's configuration speaks of."""
+    source = config.source
+    names = {declared.file for declared, _ in declared_results(config)}
+    names |= {said.file for said in source.context.values()}
+    names |= {source.communes.file} if source.communes else set()
+    return frozenset(names | (source.ministry.contests.keys() if source.ministry else set()))
 
 
 def _twins(name: str) -> str:
@@ -128,9 +148,14 @@ def _twins(name: str) -> str:
     return f"{stem}.parquet or {stem}.csv" if Path(name).suffix in (".parquet", ".csv") else name
 
 
-def original(path: Path) -> Original:
-    """A file of the user's as an original."""
-    return Original(path, str(path.resolve()), sha256_of(path), path.stat().st_size)
+def original(path: Path, config: TerritoryConfig) -> Original:
+    """A file of the user's as an original; its name is another where it may be a person's."""
+    place = _place(path, config)
+    return Original(path, str(place), sha256_of(path), path.stat().st_size, called=place.name)
+
+
+def _place(path: Path, config: TerritoryConfig) -> Path:
+    return path.resolve().parent / shown_name(path.name, _declared_names(config))
 
 
 def _lying(files: Iterable[Path], name: str) -> Path | None:
@@ -151,11 +176,11 @@ def _results(config: TerritoryConfig, files: list[Path]) -> Iterator[Piece]:
         if path is None:
             here = next(p for p in lying if p is not None)
             raise SourceError(
-                f"{here.name} lies here without {_twins(declared.file)}",
+                f"{shown_name(here.name, _declared_names(config))} lies here without {_twins(declared.file)}",
                 where=str(here.parent),
                 remedy="put both files of the publisher into the folder: they are read together",
             )
-    yield results_piece(config, [original(p) for p in lying if p is not None])
+    yield results_piece(config, [original(p, config) for p in lying if p is not None])
 
 
 def results_piece(config: TerritoryConfig, originals: Sequence[Original]) -> Piece:
@@ -169,7 +194,7 @@ def _communes(config: TerritoryConfig, files: list[Path]) -> Iterator[Piece]:
     said = config.source.communes
     path = _lying(files, said.file) if said else None
     if said is not None and path is not None:
-        yield communes_piece(config, original(path))
+        yield communes_piece(config, original(path, config))
 
 
 def communes_piece(config: TerritoryConfig, lying: Original) -> Piece:
@@ -183,7 +208,7 @@ def _context(config: TerritoryConfig, files: list[Path]) -> Iterator[Piece]:
     for name, said in config.source.context.items():
         path = _lying(files, said.file)
         if path is not None:
-            yield context_piece(name, said, original(path))
+            yield context_piece(name, said, original(path, config))
 
 
 def context_piece(name: str, said: ContextFile, lying: Original) -> Piece:
@@ -200,8 +225,9 @@ def _ministry(config: TerritoryConfig, files: list[Path]) -> Iterator[Piece]:
             continue
         layout = ministry.recognise(path, config.calendar)
         if layout is not None:
+            lying = original(path, config)
             yield Piece(
-                MINISTRY, path.name, (original(path),), (AS_FOUND,), (ministry.FORM,),
+                MINISTRY, lying.name, (lying,), (AS_FOUND,), (ministry.FORM,),
                 said.licence, said.attribution, layout,
             )  # fmt: skip
 
@@ -209,9 +235,9 @@ def _ministry(config: TerritoryConfig, files: list[Path]) -> Iterator[Piece]:
 def _contours(config: TerritoryConfig, files: list[Path]) -> Iterator[Piece]:
     """Outlines of stations that no entry declares, such as a city's own."""
     for path in files:
-        if path.suffix.lower() == ".geojson" and outlines.of_stations(path):
-            name = f"{path.stem}_contours" if path.stem in config.source.context else path.stem
+        if path.suffix.lower() == ".geojson" and outlines.of_stations(path, str(_place(path, config))):
+            lying = original(path, config)
+            stem = Path(lying.name).stem
+            name = f"{stem}_contours" if stem in config.source.context else stem
             terms = UNSTATED
-            yield Piece(
-                CONTEXT, name, (original(path),), (AS_FOUND,), (None,), terms.licence, terms.attribution
-            )
+            yield Piece(CONTEXT, name, (lying,), (AS_FOUND,), (None,), terms.licence, terms.attribution)

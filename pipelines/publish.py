@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
-from scipy.special import expit, logit
 
 from isoloir.configs.load import config_digest, load_release
 from isoloir.domain.bloc import unspoken
-from isoloir.domain.errors import PrivacyError
-from isoloir.domain.forecast import FeatureMatrix, Floats, Forecast, Scenario
-from isoloir.domain.ledger import Mask, Notice
+from isoloir.domain.forecast import Scenario
+from isoloir.domain.ledger import Notice
 from isoloir.domain.lineage import steps
-from isoloir.domain.privacy import WITHHELD, Floors, Units, coarsened, partition
+from isoloir.domain.units import WITHHELD, Units
 from isoloir.models.level import turnout_band
-from isoloir.models.reconcile import combined
 from isoloir.models.saved import Mark
 
+from .attack.public import Ingested
 from .bench import Bench, Request
 from .context import GEO
 from .home import read_json
+from .parts import SAID as PART
 from .pieces import Terms, terms_of
 from .progress import Say
+from .protect import protected
 from .release.scores import Published
 from .release.succession import reach
+from .release.training import training_set
 from .release.verify import verify
-from .release.writer import point, write_release
+from .release.writer import Draft, point, write_release
 from .score import Scored
 from .store import code_digest, stamp
 from .train import Plan, commit
+from .units import digest_of, fixed_units, known_units, places, policy_of, units_of
 
 
-def release_id(bench: Bench, score_digest: str) -> str:
-    """The id of a release: 12 hex of the digest of forecast, policy, licence and the code that writes it."""
+def release_id(bench: Bench, score_digest: str, units: str) -> str:
+    """The id of a release: 12 hex of the digest of forecast, units, policy, licence and writing code."""
     config, used = bench.config, _terms(bench)
     policy = config_digest(load_release(bench.overlay))
     code = code_digest("pipelines.publish")
-    return stamp(code, score_digest, policy, config.not_scored, used)[:12]
+    return stamp(code, score_digest, units, policy, config.not_scored, used)[:12]
 
 
-def release_folder(bench: Bench, target: str, score_digest: str) -> Path:
-    """Where the release lies, or will."""
-    return bench.home.planned("releases", bench.key, target, release_id(bench, score_digest))
+def planned_release(bench: Bench, notice: Notice, score_digest: str) -> Path | None:
+    """Where the release lies, or will; None before the target's first release has fixed its units."""
+    units = known_units(bench, notice)
+    if units is None:
+        return None
+    name = release_id(bench, score_digest, digest_of(units, notice.stations))
+    return bench.home.planned("releases", bench.key, notice.contest.key, name)
 
 
-def standing_release(final: Path) -> bool:
+def standing_release(final: Path | None) -> bool:
     """Whether the release is there, verified again, and made the current one."""
-    if not (final / "manifest.json").is_file():
+    if final is None or not (final / "manifest.json").is_file():
         return False
     verify(final)
     point(final)
@@ -57,16 +61,14 @@ def standing_release(final: Path) -> bool:
 
 def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
     """Write the release, or find it; its path. Nothing is in place before all of it was verified."""
-    notice = scored.matrix.notice
-    final = release_folder(bench, notice.contest.key, scored.digest)
+    notice, policy = scored.matrix.notice, policy_of(bench)
+    fixed = fixed_units(bench, scored.matrix)
+    name = release_id(bench, scored.digest, digest_of(fixed, notice.stations))
+    final = bench.home.planned("releases", bench.key, notice.contest.key, name)
     if standing_release(final):
         return final
-    say("writing the release")
-    policy = load_release(bench.overlay)
-    floors = Floors(policy.min_registered, policy.min_valid)
-    no_place = np.isin(notice.stations.station_id, np.array(bench.config.not_scored, dtype=np.str_))
-    units, forecast = protected(scored, no_place, floors)
-    bench.home.folder("releases", bench.key, notice.contest.key)
+    place = places(bench.core, notice.stations)
+    units, forecast = protected(scored.forecast, notice, scored.scenario, fixed, policy, place)
     followed = steps(plan.target.past, plan.target.notice)
     published = Published(
         scored.matrix,
@@ -80,55 +82,35 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
     )
     manifest = _manifest(bench, plan, scored, units) | {
         "release_id": final.name,
-        "schema_version": policy.schema_version,
-        "policy": {"version": policy.policy_version, **asdict(floors)},
+        "schema_version": load_release(bench.overlay).schema_version,
+        "policy": asdict(policy),
+        "units_digest": digest_of(fixed, notice.stations),
         "succession": reach(followed).astype(object).where(lambda t: t.notna(), None).to_dict("records"),
     }
-    return write_release(published, manifest, model_card(plan, scored), final)
+    training = training_set(bench, plan, scored, units, lambda m: units_of(bench, m), say)
+    draft = Draft(published, training, manifest | {"training": training.said()}, model_card(plan, scored))
+    say("writing and attacking the release")
+    return write_release(draft, Ingested(bench.core), final)
 
 
-def protected(scored: Scored, no_place: Mask, floors: Floors) -> tuple[Units, Forecast]:
-    """The units, and the forecast whose published stations meet the scenario by themselves.
+def inputs_of(bench: Bench) -> list[dict[str, object]]:
+    """Every file that was read: name, sha256, size, terms, address if it was fetched, day of reading.
 
-    PrivacyError where nothing is left to publish.
+    Where it lay on this machine is nobody's business.
     """
-    notice = scored.matrix.notice
-    units = partition(notice.stations, notice.registered, usual_valid(scored.matrix), no_place, floors)
-    while True:
-        forecast = published_alone(scored, units)
-        joined = coarsened(units, notice.stations, notice.registered, forecast.expected_valid, floors)
-        # Joining units ends: there are fewer each time.
-        if (joined.head == units.head).all():
-            return units, forecast
-        units = joined
-
-
-def published_alone(scored: Scored, units: Units) -> Forecast:
-    """The forecast, moved so that it meets the scenario without the stations that are withheld.
-
-    Were they counted, the scenario less the units would tell what is forecast of them.
-    """
-    notice, forecast, kept = scored.matrix.notice, scored.forecast, units.head >= 0
-    if not kept.any():
-        raise PrivacyError(
-            "under this scenario every station is too small to be published",
-            remedy="correct the scenario's turnout, or the floors in release.yaml",
-        )
-    if kept.all():
-        return forecast
-    published = replace(notice, registered=np.where(kept, notice.registered, 0).astype(np.int32))
-    return combined(forecast.turnout, forecast.shares, published, scored.scenario)
-
-
-def usual_valid(matrix: FeatureMatrix) -> Floats:
-    """The valid votes [S] that the electors of now would cast at the turnout of the reference contest.
-
-    From earlier contests and the roll alone, whatever the scenario or the model.
-    """
-    then = matrix.reference
-    national = np.clip(then.turnout, 1e-6, 1 - 1e-6)
-    turnout = expit(matrix.column("turnout_same_kind") + logit(national))
-    return np.asarray(turnout * matrix.notice.registered * then.valid_rate)
+    said = read_json(bench.core / "ingest.json")
+    days: dict[str, str] = {}
+    for name in said["parts"].values():
+        part = bench.home.planned("parts", bench.key, name) / PART
+        if part.is_file():  # it may have been cleared away since
+            read = read_json(part)
+            days |= {one["sha256"]: read["read_on"] for one in read["inputs"]}
+    return [
+        {k: one[k] for k in ("file", "sha256", "bytes", "licence", "attribution")}
+        | {"url": one["path"] if one["path"].startswith(("https://", "http://")) else None}
+        | {"read_on": days.get(one["sha256"])}
+        for one in said["inputs"]
+    ]
 
 
 def _terms(bench: Bench) -> list[Terms]:
@@ -140,7 +122,6 @@ def _terms(bench: Bench) -> list[Terms]:
 
 def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[str, object]:
     notice, scenario = scored.matrix.notice, scored.scenario
-    inputs = read_json(bench.core / "ingest.json")["inputs"]
     terms = _terms(bench)
     return {
         "territory": bench.key,
@@ -172,7 +153,7 @@ def _manifest(bench: Bench, plan: Plan, scored: Scored, units: Units) -> dict[st
         "trained_as_of": scored.trained_as_of.isoformat(),
         "first_rounds_hidden": plan.hidden.first_rounds,
         "config_digest": config_digest(bench.config),
-        "inputs": inputs,
+        "inputs": inputs_of(bench),
         "git_commit": commit(),
     }
 

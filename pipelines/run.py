@@ -13,7 +13,7 @@ from .bench import Bench, Request
 from .folds import folds_of, learned
 from .matrices import built
 from .progress import Say
-from .publish import publish, release_folder, standing_release
+from .publish import planned_release, publish, standing_release
 from .score import score, score_digest, scored
 from .train import Plan, log, plan_training, train, trained_before
 
@@ -41,16 +41,10 @@ class Ran:
     again: bool
 
 
-def planned_release(bench: Bench, plan: Plan) -> Path:
-    """Where the release of a plan lies, or will once it is trained, scored and published."""
-    target = plan.request.target.key
-    return release_folder(bench, target, score_digest(bench, plan, plan.digest))
-
-
 def done_before(bench: Bench, plan: Plan) -> Ran | None:
     """The release if it is there and verifies: then there is nothing to do."""
-    final = planned_release(bench, plan)
-    return Ran(final, True) if standing_release(final) else None
+    final = planned_release(bench, plan.target.notice, score_digest(bench, plan, plan.digest))
+    return Ran(final, True) if final is not None and standing_release(final) else None
 
 
 def stages(bench: Bench, plan: Plan, say: Say, step: Step = plainly) -> Ran:

@@ -17,7 +17,7 @@ from isoloir.domain.errors import LeakageError, MissingInputError
 from isoloir.models.crowned import CHAMPION, Crowned, calibration_before, crowned, held_by_each
 from isoloir.models.registry import candidates
 from isoloir.models.saved import Mark, Quantity, SavedModel, to_files
-from isoloir.models.scorecard import noise_floor, turnout_error_pp, votes_misallocated
+from isoloir.models.scorecard import fifths, noise_floor, turnout_error_pp, votes_misallocated
 from isoloir.models.selection import Champion, choose
 
 from .bench import Bench, Request, offer_of
@@ -127,15 +127,27 @@ def records_of(
     swing: list[Mark] = []
     for one, card in zip(past, held, strict=True):
         judgement, outcomes = one.fold.judgement, one.fold.outcomes
-        told = None if card is None else card[card["stratum"] == "all"].set_index("metric")["value"]
-        for marks, errors, error, metric in (
-            (turnout, judgement.turnout, turnout_error_pp(one.forecast, outcomes), "turnout_coverage90"),
-            (swing, judgement.shares, votes_misallocated(one.forecast, outcomes), "share_coverage90"),
+        told = None if card is None else card.set_index(["stratum", "metric"])["value"]
+        for marks, errors, miss, metric in (
+            (turnout, judgement.turnout, turnout_error_pp, "turnout_coverage90"),
+            (swing, judgement.shares, votes_misallocated, "share_coverage90"),
         ):
-            # No interval is judged where one bloc stands alone at every station.
-            covered = None if told is None or np.isnan(told[metric]) else float(told[metric])
-            marks.append(Mark(judgement.contest.key, error, min(errors.values()), covered))
+            error, least = miss(one.forecast, outcomes), min(errors.values())
+            by_size = tuple(
+                (_known(miss(one.forecast, outcomes, rows)), _held(told, fifth, metric))
+                for fifth, rows in fifths(outcomes)
+            )
+            marks.append(Mark(judgement.contest.key, error, least, _held(told, "all", metric), by_size))
     return {"turnout": tuple(turnout), "swing": tuple(swing)}
+
+
+def _held(told: pd.Series | None, stratum: str, metric: str) -> float | None:
+    """No interval is judged where one bloc stands alone at every station, nor before anything was learnt."""
+    return None if told is None else _known(float(told[stratum, metric]))
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def log(bench: Bench, plan: Plan, trained: Trained) -> Mapping[str, int]:

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from isoloir.configs.load import TerritoryConfig, load_release
+from isoloir.configs.load import TerritoryConfig
 from isoloir.domain.election import AsOf, Contest
 from isoloir.domain.errors import MissingInputError, UsageError
 from isoloir.domain.ledger import Counts, Mask, Outcomes
 from isoloir.domain.lineage import WITNESS_GAP
-from isoloir.domain.privacy import Floors
+from isoloir.domain.privacy import Policy
 from isoloir.domain.station import Text, grouped, positions
 from isoloir.domain.tables import Column, Table
 from isoloir.models.transfers import Estimates, Nest, Rounds, paired, transfers
@@ -30,6 +30,7 @@ from .pieces import MINISTRY, RESULTS, terms_of
 from .placement import placement
 from .progress import Say
 from .release.columns import schema_of
+from .units import policy_of
 
 Floats = NDArray[np.float64]
 
@@ -113,16 +114,15 @@ def make_transfers(bench: Bench, first: Contest, second: Contest, say: Say) -> M
     MissingInputError where a round was not ingested, has no shares, or no area is large enough.
     """
     check_ballot(bench.config, first, second)
-    policy = load_release(bench.overlay)
-    floors = Floors(policy.min_registered, policy.min_valid)
+    policy = policy_of(bench)
     ballot, stations = ballot_of(bench, first, second)
-    kept = enough(ballot, floors)
+    kept = enough(ballot, policy)
     if not kept.any():
         raise MissingInputError(f"no area has {MIN_STATIONS} stations with shares at both rounds")
     whole, small = len(ballot.registered), len(set(_cell(ballot)[~kept]))
     ballot = _at(ballot, kept)
     say("estimating transfers")
-    rows, few = published(ballot, bench.key, floors)
+    rows, few = published(ballot, bench.key, policy)
     told = Told(stations, stations - whole, int(whole - kept.sum()), small, few)
     bench.home.folder("transfers", bench.key)
     final = bench.home.planned("transfers", bench.key, second.key)
@@ -198,7 +198,7 @@ def _cell(ballot: Ballot) -> Text:
     return np.char.add(np.char.add(ballot.department, " "), ballot.constituency)
 
 
-def enough(ballot: Ballot, floors: Floors) -> Mask:
+def enough(ballot: Ballot, policy: Policy) -> Mask:
     """Stations [S] of cells that have stations, electors and votes enough.
 
     The others are in no larger area either: what a department has beyond its constituencies could be told
@@ -208,7 +208,7 @@ def enough(ballot: Ballot, floors: Floors) -> Mask:
     stations = np.bincount(cell, minlength=len(codes))
     registered = np.bincount(cell, ballot.registered, len(codes))
     valid = np.bincount(cell, ballot.valid, len(codes))
-    large = (stations >= MIN_STATIONS) & (registered >= floors.min_registered) & (valid >= floors.min_valid)
+    large = (stations >= MIN_STATIONS) & (registered >= policy.min_registered) & (valid >= policy.min_valid)
     return np.asarray(large[cell])
 
 
@@ -223,7 +223,7 @@ def _at(ballot: Ballot, rows: Mask) -> Ballot:
     )
 
 
-def published(ballot: Ballot, territory: str, floors: Floors) -> tuple[pd.DataFrame, int]:
+def published(ballot: Ballot, territory: str, policy: Policy) -> tuple[pd.DataFrame, int]:
     """The rows of every area in order of level and code, and how many pairs hold too few electors."""
     _, cell, inside = np.unique(_cell(ballot), return_index=True, return_inverse=True)
     departments, department = grouped(ballot.department[cell])
@@ -240,7 +240,7 @@ def published(ballot: Ballot, territory: str, floors: Floors) -> tuple[pd.DataFr
     ):
         stations = np.bincount(area[area >= 0], size[area >= 0], len(codes)).astype(np.int32)
         estimates = made.of_areas(area, len(codes))
-        rows, unpublished = _rows(estimates, level, codes, stations, ballot.names, floors.min_valid)
+        rows, unpublished = _rows(estimates, level, codes, stations, ballot.names, policy.min_valid)
         parts.append(rows)
         few += unpublished
     return pd.concat(parts, ignore_index=True), few

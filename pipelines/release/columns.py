@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib import import_module
+
 import pyarrow as pa
 
+from isoloir.domain.errors import ReleaseError
 from isoloir.domain.tables import Column, DType, Table
+
+from .training_columns import training_table
+
+# Registers every feature: the columns of the training set are of them.
+import_module("isoloir.features.matrix")
+
+SCHEMA = (1, 2)
+"""Major and minor version of the schema declared here: what today's writer writes and reader knows."""
 
 ARROW: dict[DType, pa.DataType] = {
     "text": pa.string(),
@@ -25,6 +38,10 @@ def _number(name: str, unit: str, text: str, *, nullable: bool = False) -> Colum
 
 def _count(name: str, text: str, *, nullable: bool = False) -> Column:
     return Column(name, "count", "count", text, nullable, low=0)
+
+
+def _since(minor: int, columns: Iterable[Column]) -> tuple[Column, ...]:
+    return tuple(replace(column, since=minor) for column in columns)
 
 
 RANGES = {"share": (0.0, 1.0), "count": (0.0, None)}
@@ -113,8 +130,8 @@ def scores_table(blocs: tuple[str, ...]) -> Table:
         _number("turnout_deviation_pp", "pp", "turnout less the national turnout of the scenario"),
         _number("expected_voters", "count", "turnout_pred times registered"),
         *(column for bloc in blocs for column in _bloc_columns(bloc)),
-        *STANDING,
-        *(column for bloc in blocs for column in _reserve_columns(bloc)),
+        *_since(1, STANDING),
+        *_since(1, (column for bloc in blocs for column in _reserve_columns(bloc))),
         _text("reference_contest", "contest that swings are counted from", nullable=True),
         _text(
             "history",
@@ -123,7 +140,7 @@ def scores_table(blocs: tuple[str, ...]) -> Table:
         _text("flags", "what to be careful of, separated by spaces; empty if nothing"),
         _text("model_version", "what forecast turnout and shares, and the digest of its training"),
     )
-    return Table("scores.parquet", "unit", columns)
+    return Table("scores.parquet", "unit", columns, ("unit_id",))
 
 
 def _bloc_columns(bloc: str) -> tuple[Column, ...]:
@@ -178,6 +195,7 @@ UNITS = Table(
         _text("status", "published, merged or withheld"),
         _text("reason", "why it does not stand alone; empty if it does"),
     ),
+    ("station_id",),
 )
 
 AGGREGATES = Table(
@@ -199,6 +217,7 @@ AGGREGATES = Table(
             for end, alpha, side in BOUNDS
         ),
     ),
+    ("area_level", "area_id", "quantity", "bloc"),
 )
 
 
@@ -217,12 +236,29 @@ SUCCESSION = Table(
         ),
         _number("confidence", "share", "probability of the pair", nullable=True),
     ),
+    ("from_contest", "to_contest", "new_station_id", "old_station_id"),
 )
 
 
-def tables_of(blocs: tuple[str, ...]) -> tuple[Table, ...]:
-    """Every table of a release."""
-    return scores_table(blocs), UNITS, AGGREGATES, SUCCESSION
+def tables_of(blocs: tuple[str, ...], minor: int = SCHEMA[1]) -> tuple[Table, ...]:
+    """Every table of a release of that minor version of the schema."""
+    training = replace(training_table(blocs), key=("contest", "unit_id"), since=2)
+    every = (scores_table(blocs), UNITS, AGGREGATES, SUCCESSION, training)
+    return tuple(table.as_of(minor) for table in every if table.since <= minor)
+
+
+def minor_of(version: str, where: str = "") -> int:
+    """The minor version of a release's schema; ReleaseError where its major is not the one known here."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if major != SCHEMA[0]:
+        raise ReleaseError(
+            f"this release has schema {version}, and this Isoloir reads {SCHEMA[0]}.x.y alone",
+            where=where,
+            remedy="read it with a newer Isoloir"
+            if major > SCHEMA[0]
+            else "publish it again with this Isoloir, or read it with an older one",
+        )
+    return minor
 
 
 def schema_of(table: Table) -> pa.Schema:

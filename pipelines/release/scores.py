@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.lineage import Step
-from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Units
+from isoloir.domain.units import Units
 from isoloir.features.history import REPAIRED
 from isoloir.models.intervals import ALPHAS, Calibration, Parts, band, parts_of
 
@@ -186,14 +186,3 @@ def unit_table(s: Published) -> pd.DataFrame:
     return pd.DataFrame(
         {"station_id": ids, "unit_id": named, "status": s.units.status, "reason": s.units.reason}
     )
-
-
-def counted(units: Units, registered: NDArray[np.int32]) -> dict[str, dict[str, int]]:
-    """Stations and registered electors by status."""
-    return {
-        status: {
-            "stations": int((units.status == status).sum()),
-            "registered": int(registered[units.status == status].sum()),
-        }
-        for status in (PUBLISHED, MERGED, WITHHELD)
-    }

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from isoloir.domain.errors import ReleaseError
-from isoloir.domain.tables import Column
 from isoloir.pipelines.sources.tables import sha256_of
 
-from .columns import AGGREGATES, SUCCESSION, UNITS, schema_of, tables_of
+from .columns import AGGREGATES, SUCCESSION, UNITS, minor_of
 from .recount import recounted
+from .shapes import schemas
 
 SLACK = 1e-6
 """Largest difference between a figure of the scenario and that of the units that make up its area."""
@@ -28,9 +27,9 @@ def verify(release: Path) -> list[str]:
         raise ReleaseError("this is no release: it has no manifest.json", where=str(release))
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        wrong = _bytes(release, manifest)
-        if not wrong:
-            wrong = _schemas(release, manifest) or _numbers(release, manifest)
+        minor = minor_of(manifest["schema_version"], str(release))
+        wrong = _bytes(release, manifest) or schemas(release, manifest, minor)
+        wrong = wrong or _numbers(release, manifest, minor)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(
             f"manifest.json can't be read as a release's: {error!r}", where=str(release)
@@ -43,7 +42,7 @@ def verify(release: Path) -> list[str]:
         )
     return [
         f"{len(manifest['files'])} files have the bytes that the manifest states",
-        "the columns are those declared, and no others",
+        "the columns are those declared, in contract.yaml too if there is one, and no others",
         "every station of the roll is in one unit or withheld, and no unit is under the floors",
         "the succession reaches every station of the roll, and gives no elector twice",
         "shares sum to 1, bounds hold their forecast, and nation and areas meet the scenario",
@@ -63,30 +62,7 @@ def _bytes(release: Path, manifest: dict[str, dict[str, dict[str, str]]]) -> lis
     return wrong
 
 
-def _schemas(release: Path, manifest: dict[str, list[str]]) -> list[str]:
-    wrong = []
-    for declared in tables_of(tuple(manifest["blocs"])):
-        if not pq.read_schema(release / declared.name).equals(schema_of(declared), check_metadata=False):
-            wrong.append(f"{declared.name} has other columns than declared")
-            continue
-        rows = pd.read_parquet(release / declared.name)
-        wrong += [
-            f"{declared.name}: {c.name} holds what is not in [{c.low}, {c.high}], or is null"
-            for c in declared.columns
-            if not _in_range(rows[c.name], c)
-        ]
-    return wrong
-
-
-def _in_range(values: pd.Series, column: Column) -> bool:
-    known = values.dropna()
-    if len(known) < len(values) and not column.nullable:
-        return False
-    low_kept = column.low is None or bool((known >= column.low).all())
-    return low_kept and (column.high is None or bool((known <= column.high).all()))
-
-
-def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
+def _numbers(release: Path, manifest: dict[str, Any], minor: int) -> list[str]:
     table, units = pd.read_parquet(release / "scores.parquet"), pd.read_parquet(release / UNITS.name)
     blocs = [str(b) for b in manifest["blocs"]]
     shares = table[[f"share_{b}_pred" for b in blocs]].to_numpy()
@@ -106,8 +82,9 @@ def _numbers(release: Path, manifest: dict[str, Any]) -> list[str]:
         ),
     }
     wrong = [what for what, failed in tests.items() if failed] + missed(table, scenario, blocs)
-    wrong += recounted(table, blocs, scenario["valid_rate"])
-    return wrong + _areas(release, table) + _succession(release, units)
+    # Ranks, tiers and reserves came with 1.1.
+    wrong += recounted(table, blocs, scenario["valid_rate"]) if minor >= 1 else []
+    return wrong + _areas(release, table, minor) + _succession(release, units, str(manifest["target"]))
 
 
 def missed(table: pd.DataFrame, scenario: dict[str, Any], blocs: list[str]) -> list[str]:
@@ -152,7 +129,7 @@ def _off(
     return wrong
 
 
-def _succession(release: Path, units: pd.DataFrame) -> list[str]:
+def _succession(release: Path, units: pd.DataFrame, target: str) -> list[str]:
     """What is wrong with the pairs: the last step reaches each station of the roll, nobody is given twice."""
     pairs = pd.read_parquet(release / SUCCESSION.name)
     if not len(pairs):
@@ -161,13 +138,13 @@ def _succession(release: Path, units: pd.DataFrame) -> list[str]:
     given = pairs.groupby(["from_contest", "old_station_id"])["weight"].sum()
     if (given > 1 + 1e-6).any():
         wrong.append("an old station gives more than all of its electors")
-    last = pairs.loc[pairs["to_contest"] == pairs["to_contest"].iloc[-1], "new_station_id"]
+    last = pairs.loc[pairs["to_contest"] == target, "new_station_id"]
     if set(last) != set(units["station_id"]):
         wrong.append("the last step of the succession is not that to the roll")
     return wrong
 
 
-def _areas(release: Path, table: pd.DataFrame) -> list[str]:
+def _areas(release: Path, table: pd.DataFrame, minor: int) -> list[str]:
     """What is wrong with the areas: each is a sum of whole units, its rates divided last."""
     areas, wrong = pd.read_parquet(release / AGGREGATES.name), []
     if areas.duplicated(["area_level", "area_id", "quantity", "bloc"]).any():
@@ -181,7 +158,9 @@ def _areas(release: Path, table: pd.DataFrame) -> list[str]:
         whole = level == "commune" or set(wide.index) == set(area)
         if not whole or list(wide) != list(found) or not np.allclose(wide, found, rtol=1e-6, atol=1e-9):
             wrong.append(f"the figures of a {level} are not those of its units")
-    if areas.loc[areas["quantity"] != "registered", ["lo90", "lo50", "hi50", "hi90"]].isna().any(axis=None):
+    bounds = areas.loc[areas["quantity"] != "registered", ["lo90", "lo50", "hi50", "hi90"]]
+    # Before 1.1 areas of several units had none.
+    if minor >= 1 and bounds.isna().any(axis=None):
         wrong.append("an area has no bounds")
     held = areas.dropna(subset="lo90")
     ends = held[["lo90", "lo50", "value", "hi50", "hi90"]].to_numpy()

@@ -3,47 +3,95 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from isoloir.domain.tables import Table
+from isoloir.domain.errors import PrivacyError
+from isoloir.pipelines.attack.finding import Attacked
+from isoloir.pipelines.attack.public import Public
+from isoloir.pipelines.attack.suite import attacks
 from isoloir.pipelines.home import set_in_place, write_json, write_text
 from isoloir.pipelines.sources.tables import sha256_of
 
 from .aggregates import aggregates
-from .columns import schema_of, tables_of
+from .audit import audit, page
+from .columns import minor_of, tables_of
+from .contract import FILE as CONTRACT
+from .contract import contract, facts_of
 from .outlook import outlook
-from .scores import Published, counted, scores, unit_table
+from .parquet import write_table
+from .scores import Published, scores, unit_table
 from .standing import with_standing
 from .succession import succession
+from .training import Training
 from .verify import verify
 
+MANIFEST = "manifest.json"
 
-def write_release(published: Published, manifest: dict[str, object], card: str, final: Path) -> Path:
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a release is to hold: what is published, its training set, what the manifest and the card say."""
+
+    published: Published
+    training: Training
+    manifest: dict[str, Any]
+    card: str
+
+
+def write_release(draft: Draft, public: Public, final: Path) -> Path:
     """Write the release ``final`` and point ``current`` beside it at it; its path.
 
-    Nothing is in place before all files were written and verified. An existing release is never changed.
+    Nothing is in place before all files were written, attacked by somebody who knows ``public``, and
+    verified. An existing release is never changed. PrivacyError where an attack finds something.
     """
-    said = {
-        key: str(manifest[key]) for key in ("schema_version", "territory", "target", "release_id", "licence")
-    }
-    with set_in_place(final, "manifest.json") as aside:
-        ahead, blocs = outlook(published), published.notice.blocs
-        table = with_standing(published, scores(published), ahead)
-        areas = aggregates(published, table, ahead)
-        made = (table, unit_table(published), areas, succession(published.steps))
-        for declared, rows in zip(tables_of(blocs), made, strict=True):
-            _write(rows, declared, aside, said)
-        write_json(aside / "audit.json", _audit(published, table, manifest))
-        write_text(aside / "model_card.md", card)
-        files = {p.name: _file(p) for p in sorted(aside.iterdir())}
-        write_json(aside / "manifest.json", manifest | {"files": files, "blocs": list(blocs)})
+    with set_in_place(final, MANIFEST) as aside:
+        table = _tables(draft, aside)
+        write_text(aside / "model_card.md", draft.card)
+        _manifest(draft, aside)
+        said = audit(draft.published, table, draft.manifest, _attacked(aside, public), draft.training.scores)
+        write_json(aside / "audit.json", said)
+        write_text(aside / "audit.html", page(said, draft.manifest))
+        _manifest(draft, aside)
         verify(aside)
     point(final)
     return final
+
+
+def _tables(draft: Draft, aside: Path) -> pd.DataFrame:
+    """Write every table and the contract; the scores."""
+    published, manifest = draft.published, draft.manifest
+    ahead, blocs, said = outlook(published), published.notice.blocs, _said(published, manifest)
+    table = with_standing(published, scores(published), ahead)
+    areas = aggregates(published, table, ahead)
+    made = (table, unit_table(published), areas, succession(published.steps), draft.training.rows)
+    tables = tables_of(blocs, minor_of(manifest["schema_version"]))
+    for declared, rows in zip(tables, made, strict=True):
+        write_table(rows, declared, aside / declared.name, said)
+    write_text(aside / CONTRACT, contract(tables, facts_of(manifest | {"blocs": list(blocs)})))
+    return table
+
+
+def _manifest(draft: Draft, aside: Path) -> None:
+    files = {p.name: _file(p) for p in sorted(aside.iterdir()) if p.name != MANIFEST}
+    blocs = list(draft.published.notice.blocs)
+    write_json(aside / MANIFEST, draft.manifest | {"files": files, "blocs": blocs})
+
+
+def _attacked(aside: Path, public: Public) -> tuple[Attacked, ...]:
+    done = attacks(aside, public)
+    found = [finding for one in done for finding in one.found]
+    if found:
+        raise PrivacyError(
+            f"the release would disclose {len(found)} thing(s), and is not published",
+            where=found[0].line(),
+            remedy="raise the floors in release.yaml with policy_version; else this is a defect: report it",
+        )
+    return done
 
 
 def _file(path: Path) -> dict[str, object]:
@@ -62,19 +110,8 @@ def point(final: Path) -> None:
     os.replace(aside, current)
 
 
-def _write(rows: pd.DataFrame, declared: Table, folder: Path, said: dict[str, str]) -> None:
-    schema = schema_of(declared)
-    arrow = pa.Table.from_pandas(rows[list(declared.names)], schema=schema, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata(said), folder / declared.name, compression="zstd")
-
-
-def _audit(published: Published, table: pd.DataFrame, manifest: dict[str, object]) -> dict[str, object]:
-    return {
-        "policy": manifest["policy"],
-        "stations": counted(published.units, published.notice.registered),
-        "published_units": len(table),
-        "smallest_unit_registered": int(table["registered"].min()),
-        "smallest_unit_expected_valid": float(table["expected_voters"].min() * published.scenario.valid_rate),
-        "covers_registered": int(table["registered"].sum()),
-        "roll_registered": int(published.notice.registered.sum()),
-    }
+def _said(published: Published, manifest: dict[str, Any]) -> dict[str, str]:
+    """What each table says of itself in its file."""
+    names = ("schema_version", "territory", "target", "release_id", "licence", "attribution")
+    models = {f"{part}_model": str(name) for part, name in manifest["champion"].items()}
+    return {name: str(manifest[name]) for name in names} | models | {"model_version": published.model_version}

@@ -36,7 +36,7 @@ STRAY = 0.05
 def with_names(form: Form) -> Form:
     """The form, and the columns that :meth:`Candidacies.digested` takes away again."""
     types = {**form.types, **dict.fromkeys(NAMES, pa.string())}
-    return Form({**form.columns, **NAMES}, types, form.required)
+    return Form({**form.columns, **NAMES}, types, form.required, form.left_out, form.forms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from isoloir.domain.errors import SourceError
 from isoloir.domain.facts import Facts
 
 from .figures import Figure, facts_of, named, names_of, number, read_sheet, refuse
+from .gate.grain import refuse_finer
 from .returns import shown
 from .tables import Opened
 
@@ -30,8 +31,10 @@ SHARES = (
 RATES = ("growth",)
 """The figures that may stand in the file: the others are not read. Shares in [0, 1], incomes in money."""
 
-CODE_FORM = re.compile(r"[A-Za-z]{0,3}[0-9][0-9A-Za-z._-]{0,20}")
-VINTAGE = re.compile(r"[0-9][0-9-]{3,20}")
+CODE_FORM = re.compile(r"[A-Za-z]{0,3}[0-9](?:[0-9]{0,8}|[0-9A-Za-z]{0,4}(?:[._-][0-9]{1,6}){0,2})")
+"""A figure after three letters at most, and no more than nine of them: ten are a telephone number."""
+VINTAGE = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:19|20)[0-9]{2}|-[01][0-9]-[0-3][0-9])?")
+YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -47,7 +50,7 @@ def read_census(opened: Opened, said: ContextFile) -> tuple[Facts, ...]:
         )
     sheet = read_sheet(opened, (*KEYS, *wanted))
     rows = pd.DataFrame({name: sheet.text(name) for name in KEYS})
-    _refuse(rows, opened.where)
+    _refuse(rows, said, opened.where)
     figures = [_bounded(number(sheet, name)) for name in wanted]
     for figure in figures:
         # Here, where the row is still that of the file.
@@ -63,7 +66,7 @@ def read_census(opened: Opened, said: ContextFile) -> tuple[Facts, ...]:
     return tuple(tables)
 
 
-def _refuse(rows: pd.DataFrame, where: str) -> None:
+def _refuse(rows: pd.DataFrame, said: ContextFile, where: str) -> None:
     """SourceError on rows that do not say of what commune and vintage they are, or when it became public."""
     for name, form, what in (
         ("commune_code", CODE_FORM, "state no code of a commune"),
@@ -74,9 +77,15 @@ def _refuse(rows: pd.DataFrame, where: str) -> None:
         refuse(where, ~fits.to_numpy(np.bool_), what)
     refuse(where, ~rows["known_on"].map(_is_day).to_numpy(np.bool_), "state a day that is in no calendar")
     repeated = rows.duplicated(["commune_code", "describes"]).to_numpy()
+    refuse_finer(len(rows), int((~repeated).sum()), 2.0, "communes and vintages", where)
     if repeated.any():
         code = shown(str(rows["commune_code"].to_numpy()[repeated][0]), CODE_FORM)
         refuse(where, repeated, f"repeat a commune and vintage, first {code}", "keep one of them")
+    years = frozenset(YEAR.findall(said.describes))
+    if years:
+        # A day of another year may be that of a birth.
+        strange = ~rows["describes"].map(lambda text: not years.isdisjoint(YEAR.findall(text)))
+        refuse(where, strange.to_numpy(np.bool_), "describe a year of which the file's entry says nothing")
     first = rows.groupby("describes")["known_on"].transform("first")
     refuse(
         where,

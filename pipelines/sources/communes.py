@@ -18,6 +18,8 @@ from isoloir.domain.errors import SourceError
 from isoloir.domain.ledger import Counts
 from isoloir.domain.station import Stations, Text
 
+from .datagouv_columns import COMMUNE, DEPARTMENT
+from .gate.grain import refuse_finer
 from .returns import Read, Returns
 from .tables import Form, Opened, batches
 
@@ -35,6 +37,10 @@ FORM = Form(
         **{name: pa.int32() for name in COUNTS},
     },
     required=frozenset({"contest", "department_code", "commune_code", *COUNTS}),
+    left_out=frozenset(
+        {"abstentions", "blancs", "nuls", "exprimes", "libelle_commune", "libelle_departement"}
+    ),
+    forms={"department_code": DEPARTMENT, "commune_code": COMMUNE},
 )
 
 
@@ -162,6 +168,7 @@ def _counts(key: str, table: pa.Table, where: str) -> tuple[CommuneCounts, int]:
     codes = _text(table, "commune_code")
     order = np.argsort(codes, kind="stable")
     row = table["row"].to_numpy()[order]
+    refuse_finer(len(codes), len(np.unique(codes)), 2.0, f"communes of {key}", where)
     codes, departments = codes[order], _text(table, "department_code")[order]
     registered, voters = (table[name].fill_null(-1).to_numpy()[order] for name in COUNTS)
     _refuse(codes == "", key, "states no commune", where, row)

@@ -14,7 +14,8 @@ from isoloir.domain.facts import Belonging
 from isoloir.domain.ledger import Mask
 from isoloir.domain.station import Text
 
-from .datagouv import STATION_ID
+from .datagouv_columns import STATION_ID
+from .gate.grain import refuse_finer
 from .ministry.codes import ABROAD, commune_code, constituency_code
 from .returns import shown
 from .tables import Form, Opened, batches
@@ -27,8 +28,20 @@ TABLE = Form(
     },
     types=dict.fromkeys(("station_id", "commune_code", "constituency_code"), pa.string()),
     required=frozenset({"station_id", "commune_code", "constituency_code"}),
+    left_out=frozenset(
+        f"{what}{area}"
+        for what in ("code", "nom", "libelle", "code_", "nom_", "libelle_")
+        for area in (
+            *("Departement", "Commune", "Circonscription", "BureauVote", "departement", "commune"),
+            *("circonscription", "bureau_vote", "region", "Region", "canton", "Canton"),
+        )
+    )
+    | {"numeroBureauVote", "numero_bureau_vote", "libelle_bureau_vote"},
 )
 """Names of departments, communes and constituencies stand beside these and are not read."""
+
+MOST_ROWS = 1.5
+"""Rows per station, on average: a table with one row per address says of each the same."""
 
 CODE = re.compile(r"(?:[0-9]{2,3}|2[AB]|Z[A-Z])[0-9]{2}")
 """A constituency as the table has it: the department as the Ministry or INSEE writes it, and two digits."""
@@ -56,6 +69,7 @@ def read_constituencies(opened: Opened, said: ContextFile) -> tuple[Belonging, .
     differs[order[1:]] = again[1:] & (area[order][1:] != area[order][:-1])
     _refuse(opened, station, differs, "name a second constituency of a station")
     kept = order[~again]
+    refuse_finer(len(order), len(kept), MOST_ROWS, "stations", opened.where)
     weight = np.ones(len(kept))
     return (
         Belonging(
@@ -81,10 +95,10 @@ def _areas(commune: Text, written: Text) -> Text:
     """The results' code of each row's constituency; "" where its department is not that of the commune."""
     pairs = np.char.add(np.char.add(commune, " "), written)
     distinct, row = np.unique(pairs, return_inverse=True)
-    parts = [pair.split(" ") for pair in distinct.tolist()]
+    parts = [pair.rpartition(" ") for pair in distinct.tolist()]
     codes = [
         (constituency_code(place, code[-2:]) or "") if commune_code(code[:-2], place[2:]) == place else ""
-        for place, code in parts
+        for place, _, code in parts
     ]
     return np.asarray(codes, dtype=np.str_)[row]
 

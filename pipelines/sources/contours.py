@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Text
 
+from .gate.grain import refuse_finer
 from .geojson import features
 from .tables import Opened
 from .wkb import Box, Shape, joined, shape_of
@@ -29,8 +30,11 @@ from .wkb import Box, Shape, joined, shape_of
 ROWS, BYTES = 1024, 1 << 24
 """A batch is written once it holds so many stations, or so many bytes of shapes."""
 
-STATION = re.compile(r"(?=[A-Z]{0,4}[0-9])[0-9A-Z]{5}_[0-9A-Za-z.-]{1,6}")
-"""A commune's code, which has a digit in it, and the station's number in the commune."""
+STATION = re.compile(r"(?=[A-Z]{0,4}[0-9])[0-9A-Z]{5}_(?=[A-Za-z.-]{0,5}[0-9])[0-9A-Za-z.-]{1,6}")
+"""A commune's code and the station's number in the commune: each has a figure, else it may be a name."""
+
+MOST_FEATURES = 5.0
+"""Features per station, on average: a station may be of several parts, and not of one per address."""
 
 BOX = pa.struct([(side, pa.float64()) for side in Box._fields])
 COLUMNS = pa.schema(
@@ -157,6 +161,8 @@ def _spool(opened: Opened, spool: Path, seen: _Seen) -> None:
                 writer.write_table(_table(batch))
                 batch, size = {}, 0
         writer.write_table(_table(batch))
+    features_of = seen.features - seen.left_out
+    refuse_finer(features_of, len(seen.first), MOST_FEATURES, "stations", opened.where)
     if not seen.first:
         raise SourceError(
             f"none of its {seen.features} features has both a shape and a station's code",

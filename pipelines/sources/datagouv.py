@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,59 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from isoloir.configs.schema import CONTEST_KEY
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations, Text
 
 from .candidacies import WHO, Candidacies, named, with_names
+from .datagouv_columns import CANDIDATES, FORMS, GENERAL, STATION_ID
 from .door import Door
+from .gate.cells import check_forms
+from .gate.grain import refuse_finer
 from .returns import Derivation, Read, Returns, shown
-from .tables import Form, Opened, batches
+from .tables import Opened, batches
 
-GENERAL = Form(
-    columns={
-        "contest": ("id_election",),
-        "station_id": ("id_brut_miom",),
-        "department_code": ("code_departement", "Code du département"),
-        "commune_code": ("code_commune", "Code de la commune"),
-        "constituency_code": ("code_circonscription", "Code de la circonscription"),
-        "registered": ("inscrits", "Inscrits"),
-        "voters": ("votants", "Votants"),
-        "abstentions": ("abstentions", "Abstentions"),
-        "blank": ("blancs", "Blancs"),
-        "null": ("nuls", "Nuls"),
-        "valid": ("exprimes", "Exprimés"),
-    },
-    types={
-        **{name: pa.string() for name in ("contest", "station_id", "department_code", "commune_code")},
-        "constituency_code": pa.string(),
-        **{n: pa.int32() for n in ("registered", "voters", "abstentions", "blank", "null", "valid")},
-    },
-    required=frozenset(
-        {"contest", "station_id", "department_code", "commune_code", "registered", "voters", "valid"}
-    ),
-)
-
-# Names, sex and heads of lists are not here: what is not declared is not kept, and not read but for a digest.
-CANDIDATES = Form(
-    columns={
-        "contest": ("id_election",),
-        "station_id": ("id_brut_miom",),
-        "panel": ("no_panneau", "N°Panneau"),
-        "nuance": ("nuance", "Nuance"),
-        "list": ("libelle_abrege_liste", "Libellé Abrégé Liste"),
-        "votes": ("voix", "Voix"),
-    },
-    types={
-        **{name: pa.string() for name in ("contest", "station_id", "nuance", "list")},
-        "panel": pa.int32(),
-        "votes": pa.int32(),
-    },
-    required=frozenset({"contest", "station_id", "votes"}),
-)
-
-STATION_ID = re.compile(r"(?:[0-9]{2}|2[AB]|Z[A-Z])[0-9]{3}_[0-9A-Za-z.-]{1,6}")
-"""A commune's code and the station's number in it: what else stands in that column is not shown."""
+MOST_ROWS = 5.0
+"""Rows per station and label, on average: candidates of one nuance are fewer (1.3 where there are most)."""
 
 BY_CONSTITUENCY = re.compile(r"[0-9]{4}_legi_t[1-9]")
 """Rounds in which the candidates tell the constituency; elsewhere they tell a canton, or nothing."""
@@ -119,6 +79,8 @@ def _by_contest(general: Opened, kind: Mapping[str, str]) -> tuple[dict[str, pa.
     left_out: dict[str, int] = defaultdict(int)
     offset = 0
     for table in batches(general, GENERAL):
+        table = _without_places(table, list(FORMS))
+        check_forms(table, FORMS, general.where, offset)
         general.keep(table)
         numbered = _numbered(table, offset)
         offset += len(table)
@@ -127,8 +89,21 @@ def _by_contest(general: Opened, kind: Mapping[str, str]) -> tuple[dict[str, pa.
             if key in kind:
                 parts[key].append(part)
             else:
-                _leave_out(key, len(part), int(part["row"][0].as_py()), general.where, left_out)
+                _leave_out(key, len(part), int(part["row"][0].as_py()), general.where, left_out, kind)
     return {key: pa.concat_tables(tables) for key, tables in parts.items()}, dict(left_out)
+
+
+def _without_places(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The batch without the texts ``names`` of rows that are left out: they are of no station."""
+    contests = pc.unique(table["contest"]).drop_null().to_pylist()
+    of_none = [key for key in contests if SENATE.fullmatch(key)]
+    if not of_none:
+        return table
+    bare = pc.is_in(table["contest"], value_set=pa.array(of_none, pa.string()))
+    for name in names:
+        column = pc.if_else(bare, pa.scalar(None, pa.string()), table[name])
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _numbered(table: pa.Table, offset: int) -> pa.Table:
@@ -138,20 +113,23 @@ def _numbered(table: pa.Table, offset: int) -> pa.Table:
     return table.append_column("row", pa.array(np.arange(offset + 1, offset + 1 + len(table))))
 
 
-def _leave_out(key: str, rows: int, first: int, where: str, left_out: dict[str, int]) -> None:
+def _leave_out(
+    key: str, rows: int, first: int, where: str, left_out: dict[str, int], declared: Iterable[str]
+) -> None:
     if SENATE.fullmatch(key):
         left_out[key] += rows
         return
     raise SourceError(
-        f"{rows} row(s) are of a contest that is not declared: {_contest(key)}",
+        f"{rows} row(s) are of a contest that is not declared: {_contest(key, declared)}",
         where=f"{where}, row {first}",
         remedy="add it to the territory's elections.yaml, with its date and source",
     )
 
 
-def _contest(key: str) -> str:
-    """The contest as messages show it."""
-    return shown(key, CONTEST_KEY) if key else "(not stated)"
+def _contest(key: str, declared: Iterable[str]) -> str:
+    """The contest as messages show it. The kind may be a name, too, unless a declared contest is of it."""
+    kinds = "|".join(sorted({one.split("_")[1] for one in declared}))
+    return shown(key, re.compile(f"[0-9]{{4}}_(?:{kinds})_t[1-9]")) if key else "(not stated)"
 
 
 def _text(table: pa.Table, name: str) -> Text:
@@ -164,6 +142,7 @@ def _stations(key: str, table: pa.Table, where: str) -> tuple[Stations, NDArray[
     order = np.argsort(ids, kind="stable")
     repeated = np.flatnonzero(ids[order][1:] == ids[order][:-1])
     if len(repeated):
+        refuse_finer(len(ids), len(ids) - len(repeated), 2.0, f"stations of {key}", where)
         row = table["row"].to_numpy()[order[repeated[0] + 1]]
         first = shown(str(ids[order][repeated[0]]), STATION_ID)
         raise SourceError(
@@ -184,6 +163,7 @@ def _candidates(
     for table in batches(candidates, with_names(CANDIDATES) if candidacies else CANDIDATES):
         if candidacies:
             table = candidacies.digested(table)
+        table = _without_places(table, ["station_id"])
         for name in ("nuance", "list"):
             column = pc.if_else(
                 door.of_kind(table["contest"], name), table[name], pa.scalar(None, pa.string())
@@ -204,6 +184,7 @@ def _tally(
     candidacies: Candidacies,
 ) -> dict[str, Tally]:
     """Votes and presence [S × L] per contest, summed over rows of one station and label in one pass."""
+    read: Counter[str] = Counter()
     sums: dict[str, dict[str, NDArray[np.int64]]] = {key: {} for key in known}
     rows: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in known}
     index = {key: pd.Index(ids) for key, ids in known.items()}
@@ -219,14 +200,21 @@ def _tally(
                 _refuse_rows(part, uncounted, f"of {key} state no votes, or a negative count", where)
                 label = _label(part, key, door.kind[key], where)
                 _add(label, part["votes"], at, sums[key], rows[key], len(index[key]))
+                read[key] += len(part)
                 if key in candidacies.sums:
                     candidacies.add(key, at, part[WHO].to_numpy())
             elif not SENATE.fullmatch(key):
                 every = np.ones(len(part), np.bool_)
                 _refuse_rows(
-                    part, every, f"are of contest {_contest(key)}, which the other file lacks", where
+                    part,
+                    every,
+                    f"are of contest {_contest(key, door.kind)}, which the other file lacks",
+                    where,
                 )
-    return {key: _stacked(sums[key], rows[key], len(ids)) for key, ids in known.items()}
+    tally = {key: _stacked(sums[key], rows[key], len(ids)) for key, ids in known.items()}
+    for key, (_, _, present) in tally.items():
+        refuse_finer(read[key], int(present.sum()), MOST_ROWS, f"stations and labels of {key}", where)
+    return tally
 
 
 def _stacked(sums: dict[str, NDArray[np.int64]], rows: dict[str, NDArray[np.bool_]], length: int) -> Tally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
@@ -21,6 +21,8 @@ from isoloir.domain.errors import SourceError
 from isoloir.domain.facts import Facts, Mask
 from isoloir.domain.station import Text
 
+from .gate.columns import counted, look_at, undeclared
+from .gate.grain import refuse_finer
 from .returns import shown
 from .tables import Opened
 
@@ -33,6 +35,8 @@ ABSENT = ("", "so")
 LARGEST = 1 << 30
 """Bytes that a file may have once unzipped: the largest that is declared has 60 million."""
 HEADER = 1 << 16
+VARIABLE = re.compile(r"[A-Z][A-Z0-9]{0,11}(?:_[A-Z0-9]{1,12}){0,4}")
+"""How publishers call a column of figures: P18_RP_PROP, MED19, DISP_TP6015."""
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 """What reading a damaged zip, or one with a password, raises."""
 
@@ -67,8 +71,12 @@ def names_of(opened: Opened) -> tuple[str, ...]:
     return max(_headers(opened).values(), key=len, default=())
 
 
-def read_sheet(opened: Opened, wanted: Sequence[str]) -> Sheet:
-    """The columns ``wanted`` and no others; SourceError if no member of the file has all of them."""
+def read_sheet(opened: Opened, wanted: Sequence[str], left_out: Collection[str] = ()) -> Sheet:
+    """The columns ``wanted`` and no others; SourceError if no member of the file has all of them.
+
+    Further columns are those ``left_out``, or are named as variables are (:data:`VARIABLE`) and hold figures;
+    what else there is is looked at by the gate, and never kept. PrivacyError if a column tells of persons.
+    """
     headers = _headers(opened)
     found = [member for member, names in headers.items() if set(wanted) <= set(names)]
     if not found:
@@ -79,7 +87,18 @@ def read_sheet(opened: Opened, wanted: Sequence[str]) -> Sheet:
             where=opened.where,
             remedy=f"fetch the file again, or correct its delimiter in sources.yaml ({opened.delimiter!r})",
         )
-    table = _parsed(_bytes(opened, found[0], LARGEST), opened, wanted)
+    content, names = _bytes(opened, found[0], LARGEST), headers[found[0]]
+    strange = undeclared(names, {*wanted, *left_out}, opened.where)
+    _refuse_twice(names, wanted, opened)
+    places = [f"c{place}" for place in range(len(names))]
+    chosen = [places[names.index(name)] for name in wanted]
+    whole = _parsed(content, opened, places, [*chosen, *(places[place] for place in strange)])
+    for place in strange:
+        look_at(place, whole[places[place]], opened.where)
+    unknown = [place for place in strange if not VARIABLE.fullmatch(names[place])]
+    if unknown:
+        opened.note(counted(unknown, opened.where))
+    table = whole.select(chosen).rename_columns(list(wanted))
     if table.num_rows:
         filled = [pc.not_equal(pc.utf8_trim_whitespace(column), "") for column in table.columns]
         some = filled[0]
@@ -115,10 +134,10 @@ def _bytes(opened: Opened, member: str, most: int) -> bytes:
         else:
             with zipfile.ZipFile(opened.path) as archive, archive.open(member) as file:
                 content = file.read(most + 1)
-    except DAMAGED as error:
+    except DAMAGED:
         raise SourceError(
             "this file cannot be read or unzipped", where=opened.where, remedy="fetch it again"
-        ) from error
+        ) from None
     if len(content) > most == LARGEST:
         raise SourceError(
             f"this file has more than {LARGEST >> 20} MB", where=opened.where, remedy="fetch it again"
@@ -132,8 +151,18 @@ def _names(start: bytes, opened: Opened) -> tuple[str, ...]:
     return tuple(name.strip().strip('"') for name in line.split(opened.delimiter))
 
 
-def _parsed(content: bytes, opened: Opened, wanted: Sequence[str]) -> pa.Table:
-    names = list(_names(content[:HEADER], opened))
+def _refuse_twice(names: Sequence[str], wanted: Sequence[str], opened: Opened) -> None:
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise SourceError(
+            f"the column {twice[0]} stands twice: which is right can't be told",
+            where=opened.where,
+            remedy=REMEDY,
+        )
+
+
+def _parsed(content: bytes, opened: Opened, names: list[str], wanted: Sequence[str]) -> pa.Table:
+    """The columns ``wanted``, called by the ``names`` of their places: two may have one name in the file."""
     convert = pcsv.ConvertOptions(
         include_columns=list(wanted),
         column_types={name: pa.string() for name in wanted},
@@ -163,7 +192,10 @@ def number(sheet: Sheet, column: str) -> Figure:
     withheld = pc.is_in(text, value_set=pa.array(SECRET))
     absent = pc.or_(withheld, pc.is_in(text, value_set=pa.array(ABSENT)))
     plain = pc.replace_substring(text, ",", ".")
-    good = pc.or_(absent, pc.match_substring_regex(plain, r"^-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?$"))
+    # Nine figures and more are a telephone number, or no figure of a place.
+    good = pc.or_(
+        absent, pc.match_substring_regex(plain, r"^-?[0-9]{1,8}(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?$")
+    )
     refuse(sheet.where, ~_mask(good), f"of {column} hold no number and no sign of a withheld figure")
     cast = pc.if_else(absent, pa.scalar(None, pa.string()), plain).cast(pa.float64())
     values = np.asarray(cast.fill_null(np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -204,6 +236,7 @@ def codes_of(sheet: Sheet, column: str, form: re.Pattern[str]) -> Text:
     distinct, first = np.unique(codes, return_index=True)
     repeated = np.ones(len(codes), np.bool_)
     repeated[first] = False
+    refuse_finer(len(codes), len(distinct), 2.0, "areas", sheet.where)
     if len(distinct) < len(codes):
         which = shown(str(codes[np.flatnonzero(repeated)[0]]), form)
         refuse(sheet.where, repeated, f"repeat the code of an area, first {which}", "keep one row per area")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from isoloir.domain.errors import SourceError
 
+from .gate.columns import refused, tells_of
+from .gate.patterns import kind_of
 from .tables import Opened
 
 CHUNK = 1 << 20
@@ -21,33 +23,82 @@ READ = frozenset(
 )
 """Members of features that are kept. What is not declared, such as the names of places, goes no further."""
 
+LEFT_OUT = frozenset(
+    {
+        *("id", "id_bv", "bbox", "name", "crs", "llieu", "libelle", "libelleBureauVote"),
+        *("codeDepartement", "nomDepartement", "nomCommune", "codeCirconscription", "nomCirconscription"),
+        *("codeRegion", "nomRegion", "code", "nom", "fid", "ogc_fid", "gid", "OBJECTID", "surface"),
+    }
+)
+"""Members that publishers are known to have beside these: names and codes of places."""
+
 BLANK = re.compile(r"[ \t\n\r]*")
 DEGREES = re.compile(r".*(CRS84|EPSG:{1,2}4326)")
 
 
-def _declared(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in members if name in READ}
+@dataclass(frozen=True, slots=True)
+class _Strange:
+    """Undeclared members of features, and what those of them say that hold text."""
+
+    names: dict[str, None] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+
+    def declared(self, members: list[tuple[str, Any]]) -> dict[str, Any]:
+        """The declared members of an object; the others are kept here until they are looked at."""
+        kept = {}
+        for name, value in members:
+            if name in READ:
+                kept[name] = value
+            elif name not in LEFT_OUT:
+                self.names[name] = None
+                self.texts.extend([str(value)] if isinstance(value, str | int) else [])
+        return kept
 
 
 def _no_number(said: str) -> float:
     raise ValueError(f"{said} is no JSON")
 
 
-FEATURE = json.JSONDecoder(object_pairs_hook=_declared, parse_constant=_no_number)
 MEMBER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def features(opened: Opened) -> Iterator[dict[str, Any]]:
-    """Each feature's declared members. SourceError for what is no collection of features in degrees."""
+    """Each feature's declared members. SourceError for what is no collection of features in degrees.
+
+    PrivacyError for a member that is not declared and tells of persons; others are counted, not kept.
+    """
     with opened.path.open(encoding="utf-8-sig", newline="") as file:
-        text = _Sliding(file, opened.where)
+        text, strange = _Sliding(file, opened.where), _Strange()
+        told = 0
         try:
-            yield from _collection(text)
+            for feature in _collection(text, strange):
+                if strange.texts or len(strange.names) > told:
+                    told = len(strange.names)
+                    _look_at(strange, f"{opened.where}, feature {text.number}")
+                yield feature
         except UnicodeDecodeError:
             text.refuse("is no UTF-8")
+    if strange.names:
+        opened.note(
+            f"{opened.where}: {len(strange.names)} member(s) of features that no source declares, not kept"
+        )
 
 
-def _collection(text: _Sliding) -> Iterator[dict[str, Any]]:
+def _look_at(strange: _Strange, where: str) -> None:
+    """PrivacyError where an undeclared member of a feature tells of a person."""
+    for name in strange.names:
+        kind = tells_of(name)
+        if kind is not None:
+            raise refused(f"a property is not declared, and by its name it is about {kind}", where)
+    for text in strange.texts:
+        kind = kind_of(text)
+        if kind is not None:
+            raise refused(f"a property is not declared, and holds {kind}", where)
+    strange.texts.clear()
+
+
+def _collection(text: _Sliding, strange: _Strange) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder(object_pairs_hook=strange.declared, parse_constant=_no_number)
     text.expect("{")
     found = False
     for _ in text.members("}"):
@@ -60,7 +111,7 @@ def _collection(text: _Sliding) -> Iterator[dict[str, Any]]:
         text.expect("[")
         for _ in text.members("]"):
             text.number += 1
-            feature = text.value(FEATURE)
+            feature = text.value(decoder)
             if not isinstance(feature, dict) or feature.get("type") != "Feature":
                 text.refuse("holds what is no feature")
             yield feature

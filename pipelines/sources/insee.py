@@ -26,6 +26,9 @@ IRIS = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{7}")
 ARRONDISSEMENT = re.compile(r"751(?:0[1-9]|1[0-9]|20)|6938[1-9]|132(?:0[1-9]|1[0-6])")
 """Paris, Lyon, Marseille: parts of a commune, which have rows of their own beside it."""
 
+LEFT_OUT = ("LIBGEO", "LIBIRIS", "LIBCOM", "COM", "REG", "DEP", "ARR", "CV", "TYP_IRIS", "LAB_IRIS")
+"""Names and codes of places that stand beside the figures, and are never read."""
+
 YEAR = r"(\d\d)"
 CENSUS_GAP = 5
 """Years between the two censuses of a file of communes."""
@@ -74,7 +77,9 @@ def read_commune_base(opened: Opened, said: ContextFile) -> tuple[Facts, ...]:
     income = year_in(names, r"MED(\d\d)", said, opened)
     before = f"P{int(year) - CENSUS_GAP:02d}_POP"
     census = tuple(c.format(year=year) for c in BASE)
-    sheet = read_sheet(opened, ("CODGEO", *census, before, *(c.format(year=income) for c in INCOME)))
+    sheet = read_sheet(
+        opened, ("CODGEO", *census, before, *(c.format(year=income) for c in INCOME)), LEFT_OUT
+    )
     codes = codes_of(sheet, "CODGEO", COMMUNE)
     people, area, homes, owned, jobless, active = (number(sheet, column) for column in census)
     counted = (
@@ -112,7 +117,7 @@ def read_filosofi_commune(opened: Opened, said: ContextFile) -> tuple[Facts, ...
     columns = tuple(s.column.format(year=year) for s in shares)
     present = tuple(s for s, column in zip(shares, columns, strict=True) if column in names)
     wanted = ("CODGEO", f"Q2{year}", f"D1{year}", f"D9{year}")
-    sheet = read_sheet(opened, (*wanted, *(s.column.format(year=year) for s in present)))
+    sheet = read_sheet(opened, (*wanted, *(s.column.format(year=year) for s in present)), LEFT_OUT)
     codes = codes_of(sheet, "CODGEO", COMMUNE)
     figures = _incomes(sheet, wanted[1:], kind, present, "", year)
     name = f"{kind or 'disposable_'}incomes_20{year}"
@@ -128,7 +133,7 @@ def read_filosofi_iris(opened: Opened, said: ContextFile) -> tuple[Facts, ...]:
     year = year_in(names, r"DISP_MED(\d\d)", said, opened)
     wanted = ("IRIS", f"DISP_MED{year}", f"DISP_D1{year}", f"DISP_D9{year}")
     present = tuple(s for s in DISPOSABLE if f"DISP_{s.column.format(year=year)}" in names)
-    sheet = read_sheet(opened, (*wanted, *(f"DISP_{s.column.format(year=year)}" for s in present)))
+    sheet = read_sheet(opened, (*wanted, *(f"DISP_{s.column.format(year=year)}" for s in present)), LEFT_OUT)
     codes = codes_of(sheet, "IRIS", IRIS)
     figures = _incomes(sheet, wanted[1:], "", present, "DISP_", year)
     name = f"cell_incomes_20{year}"

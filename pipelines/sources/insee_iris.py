@@ -18,9 +18,10 @@ from isoloir.domain.errors import SourceError
 from isoloir.domain.facts import Belonging, Facts, Movements
 from isoloir.domain.station import Text, grouped
 
-from .datagouv import STATION_ID
+from .datagouv_columns import STATION_ID
 from .figures import Figure, codes_of, facts_of, named, names_of, number, ratio, read_sheet, refuse
-from .insee import COMMUNE, IRIS, communes_and_parts, year_in
+from .gate.grain import refuse_finer
+from .insee import COMMUNE, IRIS, LEFT_OUT, communes_and_parts, year_in
 from .tables import Opened
 
 
@@ -83,7 +84,7 @@ def read_iris_census(opened: Opened, said: ContextFile) -> tuple[Facts, ...]:
         )
     year = year_in(names, theme.tells, said, opened)
     columns = theme.columns(year)
-    sheet = read_sheet(opened, ("IRIS", *columns))
+    sheet = read_sheet(opened, ("IRIS", *columns), LEFT_OUT)
     codes = codes_of(sheet, "IRIS", IRIS)
     counts = [number(sheet, column) for column in columns]
     for count in counts:
@@ -135,6 +136,7 @@ def _by_commune(codes: Text, counts: Sequence[Figure]) -> tuple[Text, list[Figur
 STATION = ("id_brut_miom", "codeBureauVote", "code_bureau_vote", "code_bv", "bureau_de_vote", "id_bv", "bv")
 CELL = ("code_iris", "codeIris", "CODE_IRIS", "iris", "IRIS")
 WEIGHT = ("part_bv", "part_bureau", "part_population_bv", "poids_bv", "population", "poids", "weight")
+BESIDE = (*STATION, *CELL, *WEIGHT, "codeCommune", "code_commune", "nom_commune", "libelle_commune", "annee")
 """Names under which the station, the IRIS, and the part of the station's people in it may be published."""
 
 
@@ -146,10 +148,12 @@ def read_iris_of_station(opened: Opened, said: ContextFile) -> tuple[Belonging, 
     """
     names = names_of(opened)
     station, cell, weight = (_spelling(names, known, opened) for known in (STATION, CELL, WEIGHT))
-    sheet = read_sheet(opened, (station, cell, weight))
+    sheet = read_sheet(opened, (station, cell, weight), BESIDE)
     ids, areas = sheet.text(station), sheet.text(cell)
     refuse(opened.where, ~_fits(ids, STATION_ID), f"of {station} hold no code of a station")
     refuse(opened.where, ~_fits(areas, IRIS), f"of {cell} hold no code of an IRIS")
+    pairs = len(pd.MultiIndex.from_arrays([ids, areas]).unique())
+    refuse_finer(len(ids), pairs, 2.0, "stations and areas", opened.where)
     refuse(
         opened.where,
         pd.DataFrame({"station": ids, "area": areas}).duplicated().to_numpy(),
@@ -198,6 +202,8 @@ EVENTS = {
 }
 """What may happen to a commune. Source: INSEE, « Liste de modalités des fichiers du COG », 2023 and later."""
 
+MOVED = tuple(f"{what}_{side}" for what in ("TNCC", "NCC", "NCCENR", "LIBELLE") for side in ("AV", "AP"))
+"""Names of the communes, which are not read."""
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -208,7 +214,7 @@ def read_movements(opened: Opened, said: ContextFile) -> tuple[Movements, ...]:
     not declared is refused. Source: INSEE, « Code officiel géographique », v_mvt_commune.
     """
     columns = ("MOD", "DATE_EFF", "TYPECOM_AV", "COM_AV", "TYPECOM_AP", "COM_AP")
-    sheet = read_sheet(opened, columns)
+    sheet = read_sheet(opened, columns, MOVED)
     event, day, before, old, after, new = (sheet.text(name) for name in columns)
     refuse(
         opened.where,

@@ -10,10 +10,13 @@ from .geojson import features
 from .tables import Opened
 
 
-def of_stations(path: Path) -> bool:
-    """Whether the first feature of the file has the code of a station, as :mod:`.contours` reads it."""
+def of_stations(path: Path, shown: str = "") -> bool:
+    """Whether the first feature of the file has the code of a station, as :mod:`.contours` reads it.
+
+    ``shown``: how messages call the file. PrivacyError if that feature tells of a person.
+    """
     try:
-        first = next(features(Opened(path)), None)
+        first = next(features(Opened(path, shown=shown)), None)
     except SourceError:
         return False
     said = first.get("properties") if first else None

@@ -24,6 +24,7 @@ class Original:
     """A file as its publisher wrote it: where it lies now, and the ``place`` (URL or path) it came from.
 
     ``etag`` and ``modified``: what the publisher called this version, and its date, if it was fetched.
+    ``called``: the name under which it is kept and shown, where that is not its own.
     """
 
     path: Path
@@ -32,6 +33,12 @@ class Original:
     bytes: int
     etag: str | None = None
     modified: str | None = None
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name as it may be kept and shown."""
+        return self.called or self.path.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,9 @@ def keeping(raw: Path, original: Original, form: Form, terms: Terms) -> Iterator
     rows = 0
     with replaced(folder_of(raw, original.sha256)) as aside:
         schema = pa.schema([(name, form.types[ours]) for ours, name in names.items()])
-        with pq.ParquetWriter(aside / f"{original.path.stem}.parquet", schema, compression="zstd") as writer:
+        with pq.ParquetWriter(
+            aside / f"{Path(original.name).stem}.parquet", schema, compression="zstd"
+        ) as writer:
 
             def keep(table: pa.Table) -> None:
                 nonlocal rows
@@ -87,7 +96,7 @@ def _published_names(form: Form) -> dict[str, str]:
 def _origin(original: Original, terms: Terms, rows: int, columns: list[str]) -> dict[str, object]:
     version = {"etag": original.etag, "modified": original.modified}
     return {
-        "file": original.path.name,
+        "file": original.name,
         "from": original.place,
         "sha256": original.sha256,
         "bytes": original.bytes,

@@ -14,11 +14,15 @@ from isoloir.domain.errors import SourceError
 from isoloir.domain.station import Stations
 
 from .door import Door
+from .gate.cells import check_free
+from .gate.grain import refuse_finer
 from .returns import CODE, Read, Returns, shown
 from .tables import Form, Opened, batches
 
 COUNTS = ("registered", "voters", "valid", "votes")
 AREAS = ("commune", "department", "constituency")
+MOST_ROWS = 2.0
+"""Rows per station and label, on average: a label may stand for a few candidates."""
 
 
 def results_form(said: TidyResults) -> Form:
@@ -26,17 +30,20 @@ def results_form(said: TidyResults) -> Form:
     columns = {"station": said.station, "label": said.label}
     columns |= {name: getattr(said, name) for name in COUNTS}
     columns |= {area: getattr(said, area) for area in AREAS if getattr(said, area)}
-    return _form(columns | {f"contest.{name}": name for name in said.contest_columns()})
+    return _form(columns | {f"contest.{name}": name for name in said.contest_columns()}, said)
 
 
 def geography_form(said: TidyGeography) -> Form:
     """The columns of the geography that may be read."""
-    return _form({"station": said.station} | {a: getattr(said, a) for a in AREAS if getattr(said, a)})
+    return _form({"station": said.station} | {a: getattr(said, a) for a in AREAS if getattr(said, a)}, said)
 
 
-def _form(columns: Mapping[str, str]) -> Form:
+def _form(columns: Mapping[str, str], said: TidyResults | TidyGeography) -> Form:
     types = {name: pa.int64() if name in COUNTS else pa.string() for name in columns}
-    return Form({n: (c,) for n, c in columns.items()}, types, frozenset(columns))
+    written = {str(name): form for name, form in said.forms.items()}
+    forms = {n: re.compile(written.get(n, CODE.pattern)) for n in ("station", *AREAS) if n in columns}
+    every = frozenset(columns)
+    return Form({n: (c,) for n, c in columns.items()}, types, every, frozenset(said.left_out), forms)
 
 
 def read_returns(files: Sequence[Opened], source: TidySource, door: Door) -> Read:
@@ -49,7 +56,9 @@ def read_returns(files: Sequence[Opened], source: TidySource, door: Door) -> Rea
 
 
 def _rows(file: Opened, said: TidyResults, door: Door) -> tuple[pd.DataFrame, dict[str, int]]:
-    table = pa.concat_tables(batches(file, results_form(said)))
+    form = results_form(said)
+    table = pa.concat_tables(batches(file, form))
+    check_free(table, form.forms, file.where)
     # Grouping drops rows without a key, and a sum those without votes.
     unstated = np.any([table[name].is_null().to_numpy() for name in ("station", "label", "votes")], axis=0)
     if unstated.any():
@@ -94,9 +103,13 @@ def _shown_contests(keys: Iterable[str], declared: Iterable[str]) -> list[str]:
 
 
 def _with_areas(rows: pd.DataFrame, file: Opened, said: TidyGeography) -> pd.DataFrame:
-    table = pa.concat_tables(batches(file, geography_form(said)))
+    form = geography_form(said)
+    table = pa.concat_tables(batches(file, form))
+    check_free(table, form.forms, file.where)
+    areas = table.to_pandas().drop_duplicates("station")
+    refuse_finer(len(table), len(areas), 1.0, "stations", file.where)
     file.keep(table)
-    return rows.merge(table.to_pandas().drop_duplicates("station"), on="station", how="left")
+    return rows.merge(areas, on="station", how="left")
 
 
 def _returns(key: str, part: pd.DataFrame, where: str) -> Returns:
@@ -112,6 +125,8 @@ def _returns(key: str, part: pd.DataFrame, where: str) -> Returns:
                 where=f"{where}, row {row}",
                 remedy="keep one figure per station and contest",
             )
+    pairs = int((~part.duplicated(["station", "label"])).sum())
+    refuse_finer(len(part), pairs, MOST_ROWS, f"stations and labels of {key}", where)
     votes = part.pivot_table(index="station", columns="label", values="votes", aggfunc="sum").sort_index()
     text = (
         first.reindex(columns=["station", "commune", "department", "constituency"])

@@ -246,11 +246,11 @@ def test_the_json_of_an_ingest_counts_what_the_screen_lists(home: Home, folders:
 def test_a_long_list_is_cut_and_says_where_the_rest_is(tmp_path: Path, folders: tuple[Path, Path]) -> None:
     home, folder = Home(tmp_path / "home"), Path(shutil.copytree(folders[0], tmp_path / "results"))
     for number in range(15):
-        (folder / f"stray{number:02}.csv").write_text("a,b\n", encoding="utf-8")
+        (folder / f"copie{number:02}.csv").write_text("a,b\n", encoding="utf-8")
     ingest(home, FRANCE, folder, lambda _: None)
     out = isoloir("ingest", "fr", "--from", folder, "--home", home.path).out
     assert [line[14:22] for line in out.splitlines() if line.startswith("not read:")] == [
-        f"stray{number:02}." for number in range(12)
+        f"copie{number:02}." for number in range(12)
     ]
     assert "… and 3 more: look into the folder" in out
 

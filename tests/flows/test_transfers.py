@@ -16,7 +16,7 @@ from commands import Said, isoloir
 from isoloir.configs.load import load_territory
 from isoloir.domain.errors import MissingInputError, UsageError
 from isoloir.domain.ledger import Ledger
-from isoloir.domain.privacy import Floors
+from isoloir.domain.privacy import Policy
 from isoloir.domain.station import positions
 from isoloir.pipelines.bench import Bench, open_bench
 from isoloir.pipelines.demo import write_demo
@@ -38,7 +38,7 @@ from isoloir.pipelines.transfers import (
 DEMO = load_territory("demo")
 FIRST, SECOND = "2022_pres_t1", "2022_pres_t2"
 ROUNDS = DEMO.calendar[FIRST], DEMO.calendar[SECOND]
-FLOORS = Floors(50, 30.0)
+POLICY = Policy(1)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_nobody_is_lost_between_the_levels(rows: pd.DataFrame) -> None:
 
 def test_the_totals_are_those_of_the_returns(rows: pd.DataFrame, bench: Bench) -> None:
     ballot, stations = ballot_of(bench, *ROUNDS)
-    kept = enough(ballot, FLOORS)
+    kept = enough(ballot, POLICY)
     assert 0.9 * stations < kept.sum() < stations
     nation = rows[rows["area_level"] == "nation"]
     assert int(nation["stations"].iloc[0]) == kept.sum()
@@ -155,12 +155,12 @@ def test_an_area_too_small_is_in_no_larger_one(home: Home, said: Said, bench: Be
 
 def test_areas_under_the_floors_of_disclosure_are_left_out(bench: Bench) -> None:
     ballot, _ = ballot_of(bench, *ROUNDS)
-    usual = enough(ballot, FLOORS)
+    usual = enough(ballot, POLICY)
     least = pd.Series(ballot.registered[usual]).groupby(ballot.constituency[usual]).sum().min()
-    assert enough(ballot, Floors(int(least), 30.0)).sum() == usual.sum()
-    assert enough(ballot, Floors(int(least) + 1, 30.0)).sum() < usual.sum()
+    assert enough(ballot, Policy(1, int(least), 30.0)).sum() == usual.sum()
+    assert enough(ballot, Policy(1, int(least) + 1, 30.0)).sum() < usual.sum()
     valid = pd.Series(ballot.valid[usual]).groupby(ballot.constituency[usual]).sum().min()
-    assert enough(ballot, Floors(50, float(valid) + 1)).sum() < usual.sum()
+    assert enough(ballot, Policy(1, 50, float(valid) + 1)).sum() < usual.sum()
 
 
 def test_a_second_run_writes_the_same_bytes(home: Home, path: Path) -> None:

@@ -35,6 +35,8 @@ from isoloir.domain.errors import LeakageError
 from isoloir.domain.facts import Belonging, Context, Facts, Movements
 from isoloir.domain.ledger import CommuneRecord, Ledger, Notice, Past, Record
 from isoloir.domain.lineage import lineage, steps
+from isoloir.domain.united import united_notice
+from isoloir.domain.units import Units
 from isoloir.features.catalogue import CONTEXTUAL
 from isoloir.features.matrix import build, with_context
 from isoloir.features.view import look
@@ -84,7 +86,7 @@ def learned(ledger: Ledger, cut: AsOf) -> tuple[Learned, ...]:
 
 def forecasts(ledger: Ledger, cut: AsOf, notice: Notice) -> dict[str, bytes]:
     """The bytes of the panel, both histories, the lineage, every feature, where stations lie, every lesson,
-    and the forecast of every fitted candidate.
+    and the forecast of every fitted candidate; and of the matrix of stations united in pairs.
     """
     past = ledger.as_of(cut)
     view = look(past, notice, reference_of(notice.contest))
@@ -98,8 +100,17 @@ def forecasts(ledger: Ledger, cut: AsOf, notice: Notice) -> dict[str, bytes]:
     said["lineage"] = b"|".join(link.sure.toarray().tobytes() for link in lineage(past, notice))
     said["steps"] = b"|".join(bits(step) for step in steps(past, notice))
     said["placement"] = bits(placement(notice, past))
+    said["united"] = bits(build(past, in_pairs(notice), reference_of(notice.contest)))
     said["lessons"] = b"|".join(bits(lesson) for lesson in training.lessons)
     return said
+
+
+def in_pairs(notice: Notice) -> Notice:
+    """The notice with every station united with the next one, the last withheld."""
+    head = np.arange(len(notice.stations)) // 2 * 2
+    if len(head) > 1:
+        head[-1] = -1
+    return united_notice(notice, Units(head, np.full(len(head), "")))
 
 
 def mapped(ledger: Ledger, change: Callable[[Dated], list[Dated]]) -> Ledger:
@@ -222,7 +233,7 @@ def test_a_record_that_was_public_before_the_cut_does_change_the_panel() -> None
 
 OF_NO_RESULT = (
     *("standing", "blocs_standing", "registered", "commune_registered", "commune_stations"),
-    *("history_", "reference_own", "later_round", "years_since"),
+    *("history_", "reference_own", "reference_registered", "later_round", "years_since"),
     *("turnout_first", "share_first", "strength_missing"),
     *("turnout_kind", "turnout_lag2", "share_kind", "swing_last"),
     *("first_round_", "orphaned_", "abstention_", "volatility_"),
@@ -230,16 +241,16 @@ OF_NO_RESULT = (
     *("abstention_structural", "volatility_share"),
     *("census_", "lineage", "steps", "placement"),
     *("panel stations", "panel contests", "panel blocs", "panel coarse"),
-    *("panel commune_row", "panel department_row"),
+    *("panel commune_row", "panel department_row", "panel commune_department"),
 )
 """What tells of the roll, the offer, the calendar, the context, or of the contests that stay the same."""
 
 OF_COMMUNES = {
-    *("panel coarse", "feature turnout_layered", "feature turnout_variance"),
+    *("panel coarse", "feature turnout_layered", "feature turnout_variance", "united"),
     *("layered", "layered_mean", "layered_kind", "transition"),
 }
 OF_CENSUS = {f"feature {name}" for name in CONTEXTUAL} | {
-    *("lessons", "boosted_turnout_census", "boosted_shares_census")
+    *("lessons", "boosted_turnout_census", "boosted_shares_census", "united")
 }
 OF_MOVEMENTS = {"lineage", "steps", "panel followed", "history, followed", "feature turnout_prior"}
 

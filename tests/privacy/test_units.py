@@ -1,4 +1,4 @@
-"""The disclosure policy: each station in one unit or withheld, and no unit that is too small."""
+"""The units: each station in one or withheld, none split by a later release, merged in the stated order."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoloir.domain.privacy import MERGED, PUBLISHED, WITHHELD, Floors, Units, coarsened, partition
+from isoloir.domain.privacy import FEW_ELECTORS, FEW_VOTES, JOINED, NEAR, NO_PLACE, Policy, Sizes
 from isoloir.domain.station import Stations
+from isoloir.domain.units import MERGED, PUBLISHED, WITHHELD, Units, coarsened, extended, partition
 
-FLOORS = Floors(min_registered=100, min_valid=30.0)
+POLICY = Policy(1, min_registered=100, min_valid=30.0)
 Row = tuple[int, int, int, float, bool]
 ROWS = st.lists(
     st.tuples(
@@ -25,24 +26,31 @@ ROWS = st.lists(
 )
 
 
-def divided(rows: list[Row]) -> tuple[Stations, np.ndarray, np.ndarray, np.ndarray, Units]:
-    """The stations of ``rows`` (department, commune, registered, valid per elector, no place), divided."""
-    rows = sorted(rows, key=lambda row: row[:2])
+def stations_of(rows: list[Row], constituency: list[str] | None = None) -> Stations:
     communes = [f"0{d}-00{c}" for d, c, *_ in rows]
-    stations = Stations(
+    return Stations(
         np.array([f"{commune}-{i:04}" for i, commune in enumerate(communes)], dtype=np.str_),
         np.array(communes, dtype=np.str_),
         np.array([f"0{row[0]}" for row in rows], dtype=np.str_),
-        np.array([""] * len(rows), dtype=np.str_),
+        np.array(constituency or [""] * len(rows), dtype=np.str_),
     )
+
+
+def divided(rows: list[Row]) -> tuple[Stations, np.ndarray, np.ndarray, np.ndarray, Units]:
+    """The stations of ``rows`` (department, commune, registered, valid per elector, no place), divided."""
+    rows = sorted(rows, key=lambda row: row[:2])
+    stations = stations_of(rows)
     registered = np.array([row[2] for row in rows], dtype=np.int32)
     valid = registered * np.array([row[3] for row in rows], dtype=np.float64)
     no_place = np.array([row[4] for row in rows], dtype=np.bool_)
-    return stations, registered, valid, no_place, partition(stations, registered, valid, no_place, FLOORS)
+    unknown = np.full(len(rows), np.nan)
+    sizes = Sizes(registered, valid, unknown, unknown)
+    units = partition(stations, sizes.reasons(POLICY), sizes.weights(POLICY), no_place)
+    return stations, registered, valid, no_place, units
 
 
 def small(registered: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    return (registered < FLOORS.min_registered) | (valid < FLOORS.min_valid)
+    return (registered < POLICY.min_registered) | (valid < POLICY.min_valid)
 
 
 @given(ROWS)
@@ -68,15 +76,15 @@ def test_no_unit_is_under_the_floors(rows: list[Row]) -> None:
     _, registered, valid, _, units = divided(rows)
     for head in np.unique(units.head[units.head >= 0]):
         inside = units.head == head
-        assert registered[inside].sum() >= FLOORS.min_registered
-        assert valid[inside].sum() >= FLOORS.min_valid - 1e-9
+        assert registered[inside].sum() >= POLICY.min_registered
+        assert valid[inside].sum() >= POLICY.min_valid - 1e-9
 
 
 @given(ROWS)
 def test_what_is_no_place_is_withheld_and_nothing_joins_it(rows: list[Row]) -> None:
     _, _, _, no_place, units = divided(rows)
     assert (units.status[no_place] == WITHHELD).all()
-    assert (units.reason[no_place] == "no place to score").all()
+    assert (units.reason[no_place] == NO_PLACE).all()
     assert not np.isin(np.flatnonzero(no_place), units.head).any()
 
 
@@ -105,14 +113,10 @@ def test_a_small_station_is_withheld_only_where_its_department_has_no_unit(rows:
         assert (units.head[stations.department_code == department] < 0).all()
 
 
-def test_the_partition_is_given_no_outcome() -> None:
-    assert list(inspect.signature(partition).parameters) == [
-        "stations",
-        "registered",
-        "expected_valid",
-        "no_place",
-        "floors",
-    ]
+def test_the_partition_is_given_no_outcome_and_no_scenario() -> None:
+    names = list(inspect.signature(partition).parameters)
+    assert names == ["stations", "reason", "weight", "no_place", "place"]
+    assert list(Sizes.__dataclass_fields__) == ["registered", "valid", "registered_then", "valid_then"]
 
 
 def test_a_small_territory_by_hand() -> None:
@@ -130,29 +134,129 @@ def test_a_small_territory_by_hand() -> None:
     *_, units = divided(rows)
     assert units.head.tolist() == [0, 2, 2, 2, 4, 4, 4, -1, -1]
     assert units.status.tolist() == [PUBLISHED, *[MERGED] * 6, WITHHELD, WITHHELD]
-    assert units.reason[[0, 1, 2, 7, 8]].tolist() == [
+    assert units.reason[[0, 1, 2, 3, 7, 8]].tolist() == [
         "",
-        "under the floors",
-        "joined by a small one",
-        "no place to score",
-        "under the floors, nothing to merge with",
+        FEW_ELECTORS,
+        JOINED,
+        FEW_VOTES,
+        NO_PLACE,
+        FEW_ELECTORS,
     ]
 
 
-@given(rows=ROWS, factor=st.floats(0.05, 1.0))
-def test_a_poorer_scenario_joins_whole_units_and_splits_none(rows: list[Row], factor: float) -> None:
-    stations, registered, valid, _, units = divided(rows)
-    joined = coarsened(units, stations, registered, valid * factor, FLOORS)
-    for head in np.unique(units.head[units.head >= 0]):
-        assert len(set(joined.head[units.head == head])) == 1, "a unit was split"
+FAR: list[Row] = [(0, c, 20 if c == 2 else 500, 0.5, False) for c in range(5)]
+"""Five communes of one station; that of the third is small."""
+PLACES = np.array([[2.0, 47.0], [2.6, 47.0], [2.5, 47.0], [2.1, 47.0], [2.45, 47.0]])
+
+
+def far(constituency: list[str], place: np.ndarray | None) -> int:
+    """The station that the small one joins."""
+    reason = np.array(["", "", FEW_ELECTORS, "", ""])
+    weight = np.array([[2.0], [2.0], [0.2], [2.0], [2.0]])
+    units = partition(stations_of(FAR, constituency), reason, weight, np.zeros(5, np.bool_), place)
+    return int(units.head[2])
+
+
+def test_a_lone_small_station_joins_the_nearest_of_its_constituency_else_of_its_department() -> None:
+    assert far(["A", "B", "A", "A", "B"], PLACES) == 3
+    assert far(["A", "B", "A", "C", "B"], PLACES) == 0
+    assert far(["B", "B", "A", "B", "B"], PLACES) == 4
+    assert far([""] * 5, PLACES) == 4
+
+
+def test_where_places_are_not_known_it_joins_the_next_by_code() -> None:
+    assert far(["A", "B", "A", "A", "B"], None) == 3
+    assert far(["A", "B", "A", "B", "B"], None) == 0
+    assert far([""] * 5, None) == 3
+    own_unknown = PLACES.copy()
+    own_unknown[2] = np.nan
+    assert far([""] * 5, own_unknown) == 3
+    others_unknown = np.full((5, 2), np.nan)
+    others_unknown[[0, 2]] = PLACES[[0, 2]]
+    assert far([""] * 5, others_unknown) == 0, "the only one whose place is known"
+
+
+def test_a_degree_of_longitude_is_shorter_than_one_of_latitude() -> None:
+    # At 47° north 0.13 degrees to the east are 0.09 to the north.
+    place = np.array([[2.5, 47.1], [9.0, 47.0], [2.5, 47.0], [9.0, 47.0], [2.63, 47.0]])
+    assert far([""] * 5, place) == 4
+
+
+@given(rows=ROWS, exposed=st.lists(st.booleans(), min_size=25, max_size=25))
+def test_coarser_units_are_whole_ones_and_what_is_exposed_is_in_a_larger_one(
+    rows: list[Row], exposed: list[bool]
+) -> None:
+    stations, *_, units = divided(rows)
+    whole = np.array(exposed[: len(rows)], np.bool_)[np.maximum(units.head, 0)] & units.kept
+    reason = np.where(whole & (units.reason == ""), NEAR, units.reason)
+    joined = coarsened(Units(units.head, reason), stations, whole)
     assert ((joined.head < 0) >= (units.head < 0)).all(), "what is withheld stays so"
-    for head in np.unique(joined.head[joined.head >= 0]):
-        members = joined.head == head
-        assert registered[members].sum() >= FLOORS.min_registered
-        assert (valid * factor)[members].sum() >= FLOORS.min_valid - 1e-9
+    for head in np.unique(units.head[units.kept]):
+        members = units.head == head
+        left = joined.head[members & joined.kept]
+        assert len(set(left)) <= 1, "a unit was split between two"
+        if whole[head]:
+            # Nobody is left of it, or only who need not be protected, or it has grown.
+            grown = (joined.head == left[0]).sum() > members.sum() if len(left) else True
+            lone = (joined.reason[members & joined.kept] != NEAR).all()
+            assert grown or lone
+        elif joined.kept[members].any():
+            assert joined.kept[members].all()
+    np.testing.assert_array_equal(joined.head[joined.head[joined.kept]], joined.head[joined.kept])
 
 
 @given(rows=ROWS)
-def test_the_same_figures_leave_the_units_as_they_are(rows: list[Row]) -> None:
-    stations, registered, valid, _, units = divided(rows)
-    assert (coarsened(units, stations, registered, valid, FLOORS).head == units.head).all()
+def test_where_nothing_is_exposed_the_units_stay_as_they_are(rows: list[Row]) -> None:
+    stations, *_, units = divided(rows)
+    same = coarsened(units, stations, np.zeros(len(rows), np.bool_))
+    assert (same.head == units.head).all() and (same.reason == units.reason).all()
+
+
+def test_the_last_unit_of_a_department_loses_those_that_it_can_not_hide() -> None:
+    *_, units = divided([(0, 0, 500, 0.5, False), (0, 0, 50, 0.5, False)])
+    assert units.head.tolist() == [0, 0]
+    stations = stations_of([(0, 0, 500, 0.5, False), (0, 0, 50, 0.5, False)])
+    left = coarsened(units, stations, np.ones(2, np.bool_))
+    assert left.head.tolist() == [0, -1]
+    assert left.status.tolist() == [PUBLISHED, WITHHELD]
+    assert left.reason.tolist() == ["", FEW_ELECTORS]
+
+
+@given(rows=ROWS, gone=st.sets(st.integers(0, 24)))
+def test_a_later_roll_keeps_the_units_that_were_fixed(rows: list[Row], gone: set[int]) -> None:
+    stations, _, _, _, units = divided(rows)
+    named = np.where(units.kept, stations.station_id[np.maximum(units.head, 0)], "")
+    left = np.array([i for i in range(len(rows)) if i not in gone], dtype=np.intp)
+    later = stations.take(left)
+    fresh = Units(np.arange(len(left)), np.full(len(left), ""))
+    again = extended(later, stations.station_id, named, fresh)
+    for i, row in enumerate(left):
+        same = np.flatnonzero(again.head == again.head[i]) if again.kept[i] else np.array([], np.intp)
+        assert again.kept[i] == units.kept[row]
+        assert set(left[same]) == (
+            set(np.flatnonzero(units.head == units.head[row])) & set(left) if len(same) else set()
+        )
+    # Nothing is known of a roll: it is as it would be anew.
+    none = np.array([], dtype=np.str_)
+    assert (extended(stations, none, none, units).head == units.head).all()
+
+
+def test_a_new_station_joins_the_unit_that_its_host_is_in_by_now() -> None:
+    stations = stations_of([(0, 0, 500, 0.5, False)] * 4)
+    ids = stations.station_id
+    # The first two were one unit before; the third is new and small, the fourth new and large.
+    fresh = Units(np.array([0, 1, 1, 3]), np.array(["", "", FEW_ELECTORS, ""]))
+    units = extended(stations, ids[:2], ids[[0, 0]], fresh)
+    assert units.head.tolist() == [0, 0, 0, 3]
+    assert units.reason.tolist() == [JOINED, JOINED, FEW_ELECTORS, ""]
+    # One that was withheld stays so, and takes the newcomer with it.
+    units = extended(stations, ids[:2], np.array([str(ids[0]), ""]), fresh)
+    assert units.head.tolist() == [0, -1, -1, 3]
+
+
+def test_a_unit_whose_naming_station_is_gone_is_named_by_its_first() -> None:
+    stations = stations_of([(0, 0, 500, 0.5, False)] * 3)
+    ids = stations.station_id
+    fresh = Units(np.arange(2), np.array(["", ""]))
+    assert extended(stations.take(np.array([0, 2])), ids, ids[[1, 1, 1]], fresh).head.tolist() == [0, 0]
+    assert extended(stations.take(np.array([1, 2])), ids, ids[[1, 1, 1]], fresh).head.tolist() == [0, 0]

@@ -21,7 +21,7 @@ from worlds import LAST, scenario, stations
 from isoloir.domain.errors import ReleaseError
 from isoloir.domain.forecast import FeatureMatrix, Forecast, National
 from isoloir.domain.ledger import Notice
-from isoloir.domain.privacy import Units
+from isoloir.domain.units import Units
 from isoloir.models.intervals import Calibrated, Calibration
 from isoloir.models.profile import KINDS
 from isoloir.pipelines.release.columns import scores_table
@@ -66,7 +66,7 @@ def published(structural: np.ndarray = STRUCTURAL, registered: np.ndarray = REGI
     )
     forecast = Forecast(TURNOUT, SHARES, TURNOUT * registered * 0.9)
     head = np.array([0, 1, 2, 2])
-    units = Units(head, np.array([1, 1, 2, 2]), np.array([""] * 4), np.array([""] * 4))
+    units = Units(head, np.array([""] * 4))
     given = scenario(0.55, [0.4, 0.4, 0.2], valid_rate=0.9)
     nothing = Calibrated(np.zeros(0), np.zeros((2, 6)), (1.0, 0.0, 0.0))
     learnt = Calibration((), nothing, ())

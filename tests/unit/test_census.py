@@ -351,7 +351,7 @@ def test_without_context_every_figure_is_missing() -> None:
 ENTRY = ContextFile(
     file="c.csv", reader="census", licence="l", attribution="a", describes="d", known_on=date(2025, 6, 30)
 )
-HEAD = "commune_code,describes,known_on,population,median_income,owner_share,surname\n"
+HEAD = "commune_code,describes,known_on,population,median_income,owner_share,comment\n"
 
 
 def read(tmp_path: Path, text: str) -> tuple[Facts, ...]:

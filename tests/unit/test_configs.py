@@ -544,7 +544,7 @@ def test_models_are_reproducible_by_their_settings() -> None:
 def test_the_release_has_the_floors_of_the_policy() -> None:
     release = load_release()
     assert (release.min_registered, release.min_valid) == (50, 30)
-    assert (release.schema_version, release.policy_version) == ("1.1.0", 1)
+    assert (release.schema_version, release.policy_version) == ("1.2.0", 2)
 
 
 def test_the_check_tells_wrong_files_without_raising(tmp_path: Path) -> None:

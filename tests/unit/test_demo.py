@@ -247,7 +247,7 @@ def shares(written: Written, contest: str, bloc: str) -> pd.Series:
 @pytest.mark.parametrize("bloc", ["red", "green", "blue", "gold"])
 def test_leanings_persist_as_in_real_elections(written: Written, bloc: str) -> None:
     earlier, later = (shares(written, contest, bloc) for contest in ("2017_pres_t1", "2022_pres_t1"))
-    assert 0.8 < earlier.corr(later, method="spearman") < 0.97
+    assert 0.78 < earlier.corr(later, method="spearman") < 0.97
 
 
 def test_turnout_persists_and_is_not_determined(written: Written) -> None:

@@ -237,19 +237,20 @@ def test_originals_that_a_killed_download_left_are_removed(
 
 def test_raw_of_tidy_tables_keeps_the_declared_columns(home: Home, tmp_path: Path) -> None:
     config = load_territory("dk")
-    columns = "source,election_type,year,round,region,station,registered,voters,expressed,party,votes,name"
+    columns = "source,election_type,year,round,region,station,registered,voters,expressed,party,votes,note"
     pd.DataFrame(
-        [["x", "FT", "2022", "1", "Vest", "s1", 10, 8, 7, "A", 7, "ZZNOMTEMOIN"]], columns=columns.split(",")
+        [["x", "FT", "2022", "1", "1. Vest", "001|s", 10, 8, 7, "A", 7, "ZZNOMTEMOIN"]],
+        columns=columns.split(","),
     ).to_parquet(tmp_path / "denmark.parquet")
-    pd.DataFrame([["s1", "Nord", "ZZNOMTEMOIN"]], columns=["station", "storkreds", "area"]).to_parquet(
-        tmp_path / "denmark_geo.parquet"
-    )
+    pd.DataFrame(
+        [["001|s", "Fyns Storkreds", "ZZNOMTEMOIN"]], columns=["station", "storkreds", "area"]
+    ).to_parquet(tmp_path / "denmark_geo.parquet")
     taken_in(home, config, tmp_path)
     kept = pq.read_table(of(home, "denmark.parquet") / "denmark.parquet")
-    assert set(kept.column_names) == set(columns.split(",")) - {"source", "name"}
+    assert set(kept.column_names) == set(columns.split(",")) - {"source", "note"}
     assert kept["party"].to_pylist() == ["A"]
     assert pq.read_table(of(home, "denmark_geo.parquet") / "denmark_geo.parquet").to_pylist() == [
-        {"station": "s1", "storkreds": "Nord"}
+        {"station": "001|s", "storkreds": "Fyns Storkreds"}
     ]
 
 

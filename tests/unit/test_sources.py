@@ -42,7 +42,7 @@ def read(path: Path, delimiter: str = ";", encoding: str = "utf-8") -> list[dict
 
 
 def test_codes_in_csv_keep_their_zeros_and_an_undeclared_column_is_not_read(tmp_path: Path) -> None:
-    path = written(tmp_path, "Code;name;n\n01;ZZNOMTEMOIN01;7\n2A;ZZNOMTEMOIN02;\n")
+    path = written(tmp_path, "Code;note;n\n01;ZZNOMTEMOIN01;7\n2A;ZZNOMTEMOIN02;\n")
     assert read(path) == [{"code": "01", "n": 7, "extra": None}, {"code": "2A", "n": None, "extra": None}]
 
 
@@ -291,6 +291,6 @@ def test_a_name_among_the_parts_of_a_tidy_contest_is_not_shown(
 def test_a_name_among_tidy_stations_is_not_shown(tiny: TerritoryConfig, tmp_path: Path) -> None:
     text = ROWS.replace("100,60,50,DVD", "100,61,50,DVD").replace("s2", "ZZTOPSECRET Jean")
     (tmp_path / "r.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(SourceError, match=r"station \(not shown.* several figures of voters") as caught:
+    with pytest.raises(SourceError, match=r"hold no station .*not shown") as caught:
         read_tidy(tiny, tmp_path)
-    assert "ZZTOP" not in str(caught.value) and caught.value.where.endswith("row 3")
+    assert "ZZTOP" not in str(caught.value) and caught.value.where.endswith("row 1")

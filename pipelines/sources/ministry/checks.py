@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isoloir.pipelines.sources.gate.grain import refuse_finer
 from isoloir.pipelines.sources.returns import Returns
 from isoloir.pipelines.sources.tables import Opened
 
@@ -45,6 +46,7 @@ def grouped(cells: Cells, layout: Layout, file: Opened) -> Grouped:
         differs |= cells.constituency != cells.constituency[first[of_row]]
         _refuse(differs, cells.line, "a station has other figures than in its first row", file)
     else:
+        refuse_finer(len(of_row), len(keys), 2.0, "stations", file.where)
         _refuse(again, cells.line, "a station stands twice", file, "keep one row per station")
     return Grouped(
         of_row=of_row.astype(np.int64),

@@ -27,7 +27,7 @@ ABROAD = "ZZ"
 SAINTS = ("977", "978")
 """Saint-Barthélemy and Saint-Martin share one code (ZX, or 977 in 2014): the commune tells them apart."""
 
-STATION_ID = re.compile(r"(?:[0-9]{2}|2[AB]|ZZ)[0-9]{3}_[0-9A-Za-z.-]{4,6}")
+STATION_ID = re.compile(r"(?:[0-9]{2}|2[AB]|ZZ)[0-9]{3}_(?=.*[0-9])[0-9A-Za-z.-]{4,6}")
 """A commune's code and the station's number in it."""
 
 _MAINLAND = frozenset({f"{n:02d}" for n in range(1, 96)} - {"20"} | {"2A", "2B"})

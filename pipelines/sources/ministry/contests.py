@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ def contests_of(
     ballot is possible.
     """
     possible = [c for c in could_be(layout, door) if _is_possible(c, evidence, layout, door)]
-    said = contest_of.get(file.path.name)
+    said = contest_of.get(file.path.name) or contest_of.get(Path(file.where).name)
     if said is not None:
         possible = _said(said, possible, evidence, file)
     elif not _one_ballot(possible, evidence):
@@ -190,7 +191,7 @@ def _untold(possible: list[Contest], layout: Layout, file: Opened) -> SourceErro
     return SourceError(
         f"the file does not say which contest it is of: it may be {' or '.join(keys)}",
         where=file.where,
-        remedy=f"say it in sources.yaml, as: ministry: {{contests: {{{file.path.name}: {keys[0]}}}}}",
+        remedy=f"say it in sources.yaml, as: ministry: {{contests: {{{Path(file.where).name}: {keys[0]}}}}}",
     )
 
 

@@ -54,6 +54,16 @@ _TELLING = {
     "seats of the commune": ("Sièges au CM", "Sièges au CC", "Sièges Secteur"),
     "list of a person": ("Liste",),
 }
+# Names of places, known and never read.
+_PLACES = {
+    "department's name": ("Libellé du département", "Libellé département"),
+    "constituency's name": ("Libellé de la circonscription", "Libellé circonscription"),
+    "canton's name": ("Libellé du canton", "Libellé canton"),
+    "commune's name": ("Libellé de la commune", "Libellé commune"),
+    "place's name": ("Libellé localisation",),
+    "sector": ("Code secteur", "Libellé secteur"),
+    "state": ("Etat saisie", "État saisie"),
+}
 _REQUIRED = ("department", "commune", "station", "registered", "voters", "valid")
 _RATIOS = {
     "voters": ("voters/registered",),
@@ -89,6 +99,7 @@ def _keys(names: dict[str, tuple[str, ...]]) -> dict[str, str]:
 
 
 _FIXED_KEYS, _BLOCK_KEYS, _TELLING_KEYS = _keys(_FIXED), _keys(_BLOCK), _keys(_TELLING)
+_DECLARED_KEYS = frozenset(_FIXED_KEYS) | frozenset(_keys(_PLACES))
 
 
 def with_header(lines: Sequence[str]) -> Layout | None:
@@ -172,6 +183,7 @@ def _made(
         ),
         length=length,
         long=False,
+        strange=tuple((i, name) for i, name in enumerate(fixed) if _key(name) not in _DECLARED_KEYS),
     )
 
 

@@ -52,6 +52,7 @@ class Layout:
     before the first row. ``start``: fields before the first block. ``length``: fields of every row, None
     where each has as many as it has candidates. ``long``: one row per candidate. ``area``: columns of the
     area in which a number always stands for the same label; None where the file does not state it.
+    ``strange``: places and names of the columns before the first block that no layout ever had.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Layout:
     length: int | None
     long: bool
     hints: Hints = NOTHING
+    strange: tuple[tuple[int, str], ...] = ()
 
     @property
     def ragged(self) -> bool:

@@ -9,7 +9,7 @@ was cut. A whole line that is missing can't be seen: its station is missing then
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from isoloir.domain.election import Calendar, Contest
 from isoloir.domain.errors import SourceError
 from isoloir.domain.station import CODES, Stations
 from isoloir.pipelines.sources.door import Door
+from isoloir.pipelines.sources.gate.columns import counted, look_at, refuse_name
 from isoloir.pipelines.sources.returns import Read, Returns
 from isoloir.pipelines.sources.tables import BATCH, Form, Opened
 
@@ -33,7 +34,7 @@ from .contests import NUANCES, contests_of, could_be
 from .header import with_header
 from .labels import mended, through, with_letters
 from .layouts import STANDARD, Layout, without_header
-from .rows import chunks, head_of, refused
+from .rows import Chunk, chunks, head_of, refused
 
 __all__ = ["FORM", "Layout", "read_returns", "recognise"]
 
@@ -86,7 +87,7 @@ def read_returns(file: Opened, layout: Layout, door: Door, contest_of: Mapping[s
     """
     label = _label_place(layout, door, file, contest_of)
     memory = Memory()
-    parts = [cells_of(chunk, layout, label, file, memory) for chunk in chunks(file, layout)]
+    parts = [cells_of(chunk, layout, label, file, memory) for chunk in _admitted(file, layout)]
     if not parts:
         raise SourceError("the file has no rows", where=file.where, remedy="fetch the file again")
     lost = memory.zeros.contradiction()
@@ -111,6 +112,20 @@ def read_returns(file: Opened, layout: Layout, door: Door, contest_of: Mapping[s
     return Read(made, {}, withheld)
 
 
+def _admitted(file: Opened, layout: Layout) -> Iterator[Chunk]:
+    """The rows; PrivacyError if a column that no layout ever had tells of persons. None such is kept."""
+    strange = [place for place, name in layout.strange if name]
+    for place, name in layout.strange:
+        refuse_name(place, name, file.where)
+    for chunk in chunks(file, layout):
+        for place in strange:
+            texts = pa.chunked_array([pa.array([fields[place] for fields in chunk.fields], pa.string())])
+            look_at(place, texts, file.where, chunk.line[0] - 1)
+        yield chunk
+    if strange:
+        file.note(counted(strange, file.where))
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
     """What was read of a file; ``texts``: the labels that its candidates have by number."""
@@ -125,7 +140,7 @@ class _Content:
 
 def _label_place(layout: Layout, door: Door, file: Opened, contest_of: Mapping[str, str]) -> int | None:
     """Where in a block the text stands that labels go by; None if none does, or labels are panel numbers."""
-    said = contest_of.get(file.path.name)
+    said = contest_of.get(file.path.name) or contest_of.get(Path(file.where).name)
     kinds = {door.kind[c.key] for c in could_be(layout, door) if said in (None, c.key)} - {"panel"}
     places = {"nuance": layout.block.nuance, "list": layout.block.list}
     unread = sorted(kind for kind in kinds if kind not in places or places[kind] is None)

@@ -1,0 +1,1 @@
+"""The gate: what tells of persons is refused before anything of it is kept."""
