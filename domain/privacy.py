@@ -23,6 +23,7 @@ Reasons = NDArray[np.str_]
 FEW_ELECTORS, FEW_VOTES = "too few electors", "too few valid votes"
 SMALL_THEN, NEAR = "too small at the last comparable contest", "near-unanimous"
 JOINED, NO_PLACE = "joined by a small one", "no place to score"
+NO_OTHER = "its unit has no other to join"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from .ledger import Mask
-from .privacy import JOINED, NO_PLACE, Index, Reasons, is_protected
+from .privacy import JOINED, NO_OTHER, NO_PLACE, Index, Reasons, is_protected
 from .station import Stations, Text, grouped, positions
 
 Floats = NDArray[np.float64]
@@ -72,8 +72,8 @@ def partition(
 def coarsened(units: Units, stations: Stations, exposed: Mask, place: Floats | None = None) -> Units:
     """Units of whole ``units``: those whose stations are ``exposed`` [S] join others that are not.
 
-    Where a department has no other they become one; of the last one there the protected are withheld, and
-    else no unit is ever split: the figures of two releases of one partition differ by whole units of it.
+    Where a department has no other they become one; the last one there is withheld. No unit is ever split:
+    the figures of two releases of one partition differ by whole units of it.
     """
     rows = np.flatnonzero(units.kept)
     heads, unit = np.unique(units.head[rows], return_inverse=True)
@@ -86,11 +86,10 @@ def coarsened(units: Units, stations: Stations, exposed: Mask, place: Floats | N
     alone = np.bincount(areas[-1][loose & (joined < 0)], minlength=len(heads)) == 1
     left = loose & (joined < 0) & ~alone[areas[-1]]
     joined = _together(joined, left, areas[-1], np.ones((len(heads), 1)))
-    joined = np.where(joined < 0, np.arange(len(heads)), joined)
-    lone = (loose & alone[areas[-1]] & (joined == np.arange(len(heads))))[unit]
     head = np.full(len(stations), -1, dtype=np.intp)
-    head[rows] = np.where(lone & is_protected(units.reason[rows]), -1, heads[joined[unit]])
-    return _described(_settled(head), np.where(units.reason == JOINED, "", units.reason))
+    head[rows] = np.where(joined[unit] >= 0, heads[np.maximum(joined[unit], 0)], -1)
+    reason = np.where(units.reason == JOINED, "", units.reason)
+    return _described(head, np.where((head < 0) & (reason == ""), NO_OTHER, reason))
 
 
 def extended(stations: Stations, known: Text, unit_of: Text, fresh: Units) -> Units:
