@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from isoloir.domain.errors import ReleaseError
 from isoloir.domain.tables import Table
@@ -38,18 +40,12 @@ def write_table(rows: pd.DataFrame, declared: Table, path: Path, said: Mapping[s
     columns, nor on the number of threads. ReleaseError where a key stands twice, or where a value is missing
     or is none of its column's type.
     """
-    try:
-        arrow = pa.Table.from_pandas(
-            rows[list(declared.names)], schema=schema_of(declared), preserve_index=False, nthreads=1
-        )
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
-        raise ReleaseError("a column is not as declared", where=declared.name, remedy=OURS) from error
-    arrow = in_order(arrow.replace_schema_metadata(metadata_of(declared, said)), declared)
+    schema = schema_of(declared).with_metadata(metadata_of(declared, said))
+    order = _in_order(rows, declared)
     ascending = [(name, "ascending") for name in declared.key]
-    pq.write_table(
-        arrow,
+    with pq.ParquetWriter(
         path,
-        row_group_size=ROWS,
+        schema,
         version="2.6",
         data_page_version="1.0",
         data_page_size=PAGE,
@@ -61,20 +57,35 @@ def write_table(rows: pd.DataFrame, declared: Table, path: Path, said: Mapping[s
         ],
         write_statistics=True,
         write_page_index=True,
-        sorting_columns=pq.SortingColumn.from_ordering(arrow.schema, ascending, "at_start"),
-    )
+        sorting_columns=pq.SortingColumn.from_ordering(schema, ascending, "at_start"),
+    ) as writer:
+        # A group at a time: a training set is a gigabyte as 64-bit numbers.
+        for start in range(0, max(1, len(order)), ROWS):
+            group = rows.iloc[order[start : start + ROWS]]
+            writer.write_table(_arrow(group, declared, declared.names).cast(schema), row_group_size=ROWS)
 
 
-def in_order(arrow: pa.Table, declared: Table) -> pa.Table:
+def _arrow(rows: pd.DataFrame, declared: Table, names: Sequence[str]) -> pa.Table:
+    """Some columns as declared; ReleaseError where a value is missing, or none of its column's type."""
+    schema = schema_of(declared)
+    wanted = pa.schema([schema.field(name) for name in names])
+    try:
+        return pa.Table.from_pandas(rows[list(names)], schema=wanted, preserve_index=False, nthreads=1)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
+        raise ReleaseError("a column is not as declared", where=declared.name, remedy=OURS) from error
+
+
+def _in_order(rows: pd.DataFrame, declared: Table) -> NDArray[np.intp]:
     """The rows in order of the table's key, missing values first; ReleaseError where a key stands twice."""
     if not declared.key:
-        return arrow
-    twice = arrow.num_rows - _different(arrow, declared)
+        return np.arange(len(rows))
+    keys = _arrow(rows, declared, declared.key)
+    twice = keys.num_rows - _different(keys, declared)
     if twice:
         raise ReleaseError(
             f"{twice} row(s) have the {', '.join(declared.key)} of another", where=declared.name, remedy=OURS
         )
-    return arrow.take(_order(arrow, declared))
+    return np.asarray(_order(keys, declared).to_numpy(), np.intp)
 
 
 def is_in_order(arrow: pa.Table, declared: Table) -> bool:

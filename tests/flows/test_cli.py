@@ -202,7 +202,11 @@ def test_the_files_come_from_a_folder_or_from_their_publisher(tmp_path: Path, wa
         ("backtest", {"scorecard", "predictions", "again"}),
         ("train", {"isoloir-demo-turnout", "isoloir-demo-swing", "champion", "training", "again"}),
         ("score", {"forecast", "again"}),
-        ("publish", {"release", "again", "stations", "scenario", "level", "roll, offer", "champion"}),
+        (
+            "publish",
+            {"release", "again", "stations", "scenario", "level", "roll, offer", "champion"}
+            | {"attacks", "merging"},
+        ),
     ],
 )
 def test_json_prints_one_object_and_nothing_else(stepped: StepByStep, step: str, keys: set[str]) -> None:
@@ -387,18 +391,16 @@ def test_what_can_not_be_true_is_refused_and_leaves_nothing(
     assert not files_of(tmp_path / "home")
 
 
-def test_a_nuance_without_a_bloc_is_told_by_the_first_step_that_needs_its_bloc(
+def test_a_nuance_that_nobody_declared_is_refused_at_the_door(
     country: Path, served: None, tmp_path: Path
 ) -> None:
+    """It may be a short name: it is not shown, and nothing of the file is kept."""
     damaged, home = Path(shutil.copytree(country, tmp_path / "damaged")), tmp_path / "home"
     with_last(damaged / "candidats_results.parquet", "nuance", "ZZZ")
-    assert isoloir("ingest", "demo", "--from", damaged, "--home", home, "--quiet").status == 0
-    before = files_of(home)
-    for command in ("run", "build"):
-        said = isoloir(command, "demo", "--target", TARGET, "--home", home)
-        assert (said.status, said.out) == (4, "")
-        assert "no bloc in grouping 'research': ZZZ" in said.err and "blocs/research.yaml" in said.err
-    assert files_of(home) == before
+    said = isoloir("ingest", "demo", "--from", damaged, "--home", home, "--quiet")
+    assert (said.status, said.out) == (4, "")
+    assert "declare the label in configs/territories/demo/blocs" in said.err and "ZZZ" not in said.err
+    assert not list(home.rglob("*.parquet"))
 
 
 def test_verify_tells_of_a_sound_release(demo_run: Any) -> None:

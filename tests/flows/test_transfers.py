@@ -97,9 +97,13 @@ def test_no_area_is_smaller_than_a_constituency(rows: pd.DataFrame, bench: Bench
     assert (rows["stations"] >= MIN_STATIONS).all() and (rows["label"] == LABEL).all()
     notice = bench.ledger.notice(ROUNDS[1])
     assert notice is not None
-    known = {*notice.stations.department_code, *notice.stations.constituency_code, "demo"}
-    assert set(rows["area_id"]) <= known
-    assert not set(rows["area_id"]) & {*notice.stations.station_id, *notice.stations.commune_code}
+    known = {
+        "nation": {"demo"},
+        "department": {*notice.stations.department_code},
+        "constituency": {*notice.stations.constituency_code},
+    }
+    for level, areas in rows.groupby("area_level")["area_id"]:
+        assert set(areas) <= known[str(level)]
 
 
 def test_rows_are_sorted_and_each_stands_once(rows: pd.DataFrame) -> None:

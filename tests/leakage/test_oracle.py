@@ -324,6 +324,17 @@ TERRITORY = {
         FROM link GROUP BY station""",
 }
 
+# Stations are not followed here: the smaller of the two ways is that by code.
+SIZE = {
+    "reference_registered": """
+        SELECT station, registered AS value FROM link
+        WHERE contest = getvariable('reference') AND registered > 0""",
+    "reference_valid": """
+        SELECT link.station, p.valid AS value
+        FROM link JOIN polled p ON p.contest = link.contest AND p.station = link.station
+        WHERE link.contest = getvariable('reference') AND p.registered > 0""",
+}
+
 # Lowest and mean are of the station where it is known at all, else of its commune.
 ABSTENTION = {
     "abstention_structural": """
@@ -528,7 +539,18 @@ CENSUS = {
 """At the grain of communes, which is all that the demo publishes: finer ones have tests of their own."""
 
 ORACLE = (
-    RULES | TURNOUT | SWING | TERRITORY | ABSTENTION | OFFER | CONTEST | REFERENCES | PRIOR | LAYERED | CENSUS
+    RULES
+    | TURNOUT
+    | SWING
+    | TERRITORY
+    | SIZE
+    | ABSTENTION
+    | OFFER
+    | CONTEST
+    | REFERENCES
+    | PRIOR
+    | LAYERED
+    | CENSUS
 )
 
 

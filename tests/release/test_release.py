@@ -67,6 +67,7 @@ def second_round(demo_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A release of the second round, of which the first is not known yet."""
     home = tmp_path_factory.mktemp("second") / "home"
     shutil.copytree(demo_run.home / "core", home / "core")
+    shutil.copytree(demo_run.home / "parts", home / "parts")
     return ran(home, "2027_pres_t2", "example-t2").release
 
 
@@ -353,7 +354,8 @@ def test_a_registered_model_says_what_the_release_says(demo_run: Any, table: pd.
     national["turnout"] = kept.scenario.turnout
     turnout = kept.turnout.predict_frame(frame, national)["turnout_pred"]
     alone = table[table["unit_level"] == "station"].set_index("unit_id")
-    np.testing.assert_allclose(turnout.reindex(alone.index), alone["turnout_pred"], atol=1e-9)
+    # A release keeps off 0 and 1, and moves the others a little for it.
+    np.testing.assert_allclose(turnout.reindex(alone.index), alone["turnout_pred"], atol=1e-4)
     carried = kept.swing.predict_frame(frame, {})
     assert carried.sum(axis=1).to_numpy() == pytest.approx(1)
     stated = level_carried(kept.matrix)

@@ -166,7 +166,7 @@ def test_no_matrix_is_kept_under_the_digest_of_another(bench: Bench) -> None:
 
 # What that changes.
 
-THEMES_OF_RESULTS = {"turnout", "swing", "prior", "territory", "layered", "abstention", "references"}
+THEMES_OF_RESULTS = {"turnout", "swing", "prior", "territory", "layered", "abstention", "references", "size"}
 """Themes with features of stations that are followed."""
 
 
