@@ -96,13 +96,14 @@ def is_protected(reason: Reasons) -> Mask:
 class Sums:
     """What is published of units: ``registered`` and ``voters`` [U], ``votes`` [U × B] of the valid ones.
 
-    ``choice`` [U]: whether more than one bloc stands.
+    ``choice`` [U]: whether more than one bloc stands. ``open_to`` [U × B]: electors where the bloc stands.
     """
 
     registered: Floats
     voters: Floats
     votes: Floats
     choice: Mask
+    open_to: Floats
 
     def why_exposed(self, policy: Policy) -> Reasons:
         """Why a unit's own figures may not be published [U]; "" where they may."""
@@ -118,11 +119,12 @@ class Sums:
             "",
         )
 
-    def hides(self, unit: Index, registered: Counts, policy: Policy) -> Mask:
+    def hides(self, unit: Index, registered: Counts, standing: Mask, policy: Policy) -> Mask:
         """Whether a unit leaves enough open of a station in it [P], given who is on the roll of each.
 
-        Its voters lie between those that the others can't be, and all; so do its votes for each bloc. What
-        the roll says alone, and a bloc without votes, tell nothing. ``unit`` [P] is each station's.
+        Its voters lie between those that the others can't be, and all; so do its votes for each bloc that
+        stands there, of which the others cast as many as stand for it. What the roll says alone, and a bloc
+        without votes, tell nothing. ``unit`` [P] is each station's, ``standing`` [P × B] who stands there.
         """
         electors = registered.astype(np.float64)
         others = self.registered[unit] - electors
@@ -135,5 +137,7 @@ class Sums:
 
         hidden = open_(self.voters[unit], electors, others)
         for bloc in range(self.votes.shape[1]):
-            hidden &= open_(self.votes[unit, bloc], rate[unit] * electors, rate[unit] * others)
+            rest = self.open_to[unit, bloc] - electors
+            hides = open_(self.votes[unit, bloc], rate[unit] * electors, rate[unit] * rest)
+            hidden &= hides | ~standing[:, bloc]
         return np.asarray(hidden)

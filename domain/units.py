@@ -1,9 +1,10 @@
 """The published units: each station stands alone, is merged with others, or is withheld.
 
-A station that may not stand alone joins a sibling of its commune: the next one by code that may, else the one
-before. Where a commune has none its small stations move as one: together they become a unit where that is
-enough, else they join the nearest unit of their constituency, else of their department; where places are not
-known, the next one by code. What can't be merged then is withheld, and so is what is no place to score.
+A station that may not stand alone joins a sibling of its commune, and of its constituency: the next one by
+code that may, else the one before. Where it has none the small stations of its commune move as one: together
+they become a unit where that is enough, else they join the nearest unit of their constituency, else of their
+department; where places are not known, the next one by code. What can't be merged then is withheld, and so is
+what is no place to score.
 """
 
 from __future__ import annotations
@@ -92,6 +93,16 @@ def coarsened(units: Units, stations: Stations, exposed: Mask, place: Floats | N
     return _described(head, np.where((head < 0) & (reason == ""), NO_OTHER, reason))
 
 
+def told(units: Units, fixed: Units) -> Units:
+    """``units`` with the reasons of the partition that they are made of: those of a scenario are forecasts.
+
+    A station that is joined or withheld for this scenario alone is told as one that was joined, or has no
+    other to join.
+    """
+    reason = np.where(is_protected(fixed.reason), fixed.reason, "")
+    return _described(units.head, np.where(~units.kept & (reason == ""), NO_OTHER, reason))
+
+
 def extended(stations: Stations, known: Text, unit_of: Text, fresh: Units) -> Units:
     """``fresh`` units but for stations that stood in a partition before, which keep the unit they had.
 
@@ -120,10 +131,15 @@ def _settled(head: Index) -> Index:
 
 
 def _areas(stations: Stations) -> tuple[Index, Index, Index]:
-    """Commune, constituency and department of each station, as numbers; −1 where not known."""
+    """Commune within its constituency, constituency and department of each, as numbers; −1 if not known."""
     commune, department = (grouped(c)[1] for c in (stations.commune_code, stations.department_code))
     within = np.char.add(np.char.add(stations.department_code, " "), stations.constituency_code)
-    return commune, np.where(stations.constituency_code == "", -1, grouped(within)[1]), department
+    constituency = np.where(stations.constituency_code == "", -1, grouped(within)[1])
+    # Who stands differs between constituencies: siblings are of one.
+    siblings = np.unique(np.stack([commune, constituency], axis=1), axis=0, return_inverse=True)[1].reshape(
+        -1
+    )
+    return siblings, constituency, department
 
 
 def _join(head: Index, loose: Mask, area: Index, stations: Stations, place: Floats | None) -> Index:

@@ -56,12 +56,14 @@ def _exposed(units: Units, notice: Notice, ahead: Forecast, policy: Policy) -> t
         summed(ahead.turnout * notice.registered),
         np.stack([summed(ahead.shares[:, b] * ahead.expected_valid) for b in blocs], axis=1),
         stands.sum(axis=1) > 1,
+        np.stack([summed(notice.registered * notice.standing[:, b]) for b in blocs], axis=1),
     )
     why, reason = sums.why_exposed(policy)[unit], units.reason.astype(object)
     reason[rows] = np.where((why != "") & ~is_protected(units.reason[rows]), why, reason[rows])
     inside = is_protected(reason[rows].astype(np.str_)) & (np.bincount(unit)[unit] > 1)
     open_ = np.zeros(len(heads), np.bool_)
-    hidden = sums.hides(unit[inside], notice.registered[rows[inside]], policy)
+    members = rows[inside]
+    hidden = sums.hides(unit[inside], notice.registered[members], notice.standing[members], policy)
     open_[unit[inside][~hidden]] = True
     exposed = np.zeros(len(units.head), np.bool_)
     exposed[rows] = (why != "") | open_[unit]

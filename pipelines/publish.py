@@ -10,7 +10,7 @@ from isoloir.domain.bloc import unspoken
 from isoloir.domain.forecast import Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.lineage import steps
-from isoloir.domain.units import WITHHELD, Units
+from isoloir.domain.units import WITHHELD, Units, told
 from isoloir.models.level import turnout_band
 from isoloir.models.saved import Mark
 
@@ -75,10 +75,11 @@ def publish(bench: Bench, plan: Plan, scored: Scored, say: Say) -> Path:
         forecast,
         scored.scenario,
         scored.turnout.learnt,
-        units,
+        told(units, fixed),
         f"{bench.blocs.grouping}@{bench.blocs.version}",
         scored.model_version,
         followed,
+        why=units.reason,
     )
     manifest = _manifest(bench, plan, scored, units) | {
         "release_id": final.name,

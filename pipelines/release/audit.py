@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from isoloir.domain.privacy import Reasons
 from isoloir.domain.units import MERGED, PUBLISHED, WITHHELD, Units
 from isoloir.pipelines.attack.finding import Attacked
 
@@ -50,7 +51,7 @@ def audit(
         "policy": manifest["policy"],
         "units_digest": manifest["units_digest"],
         "stations": by_status(units, registered),
-        "reasons": by_reason(units, registered),
+        "reasons": by_reason(units.reason if published.why is None else published.why, registered),
         "published_units": len(table),
         "smallest_unit_registered": int(table["registered"].min()),
         "smallest_unit_expected_valid": float(table["expected_voters"].min() * published.scenario.valid_rate),
@@ -71,9 +72,9 @@ def by_status(units: Units, registered: NDArray[np.int32]) -> dict[str, dict[str
     return {s: _counted(units.status == s, registered) for s in (PUBLISHED, MERGED, WITHHELD)}
 
 
-def by_reason(units: Units, registered: NDArray[np.int32]) -> dict[str, dict[str, int]]:
+def by_reason(reason: Reasons, registered: NDArray[np.int32]) -> dict[str, dict[str, int]]:
     """The same by why they do not stand alone."""
-    return {str(r): _counted(units.reason == r, registered) for r in np.unique(units.reason) if r}
+    return {str(r): _counted(reason == r, registered) for r in np.unique(reason) if r}
 
 
 def _counted(rows: NDArray[np.bool_], registered: NDArray[np.int32]) -> dict[str, int]:

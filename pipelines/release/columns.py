@@ -154,7 +154,10 @@ def _bloc_columns(bloc: str) -> tuple[Column, ...]:
             for end, alpha, side in BOUNDS
         ),
         _number(
-            f"swing_{bloc}_pp", "pp", f"share less the share at the reference contest{missing}", nullable=True
+            f"swing_{bloc}_pp",
+            "pp",
+            f"share less its members' mean share at the reference contest, by registered{missing}",
+            nullable=True,
         ),
         *(
             _number(f"swing_{bloc}_{end}_pp", "pp", f"{side} bound, {1 - alpha:.0%}{missing}", nullable=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isoloir.domain.forecast import FeatureMatrix, Forecast, Scenario
 from isoloir.domain.ledger import Notice
 from isoloir.domain.lineage import Step
+from isoloir.domain.privacy import Reasons
 from isoloir.domain.units import Units
 from isoloir.features.history import REPAIRED
 from isoloir.models.intervals import ALPHAS, Calibration, Parts, band, parts_of
@@ -23,7 +24,11 @@ HISTORY = np.array(["exact", "repaired", "commune", "department", "none"])
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """All that a release is made of: the target's matrix, the forecast and what it rests on, the units."""
+    """All that a release is made of: the target's matrix, the forecast and what it rests on, the units.
+
+    ``why`` [S]: for the audit's counts, why each station is protected under this scenario, which is no reason
+    of ``units``: that a station is near-unanimous would be a forecast of it.
+    """
 
     matrix: FeatureMatrix
     forecast: Forecast
@@ -33,6 +38,7 @@ class Published:
     grouping: str
     model_version: str
     steps: tuple[Step, ...]
+    why: Reasons | None = None
 
     @property
     def notice(self) -> Notice:
@@ -146,11 +152,12 @@ def _facts(
 def reference_shares(s: Published, unit: NDArray[np.intp], rows: NDArray[np.intp], count: int) -> Floats:
     """Each bloc's share at the reference contest [U × B] where it stood in all of the unit, else NaN.
 
-    The mean of the members' shares, weighted by the valid votes expected now.
+    The mean of the members' shares, weighted by registered. Their shares then are public: were they weighted
+    by forecast votes, the mean would tell the forecast of each.
     """
     share = s.matrix.per_bloc("reference_share")
     stood = ~np.isnan(share)
-    weight = s.forecast.expected_valid[rows]
+    weight = s.notice.registered[rows].astype(np.float64)
     total = np.maximum(np.bincount(unit, weight, count), 1e-9)
     out = np.full((count, share.shape[1]), np.nan)
     for b in range(share.shape[1]):

@@ -95,7 +95,7 @@ def as_nation(s: Published, members: Members) -> Floats:
     """The scenario's shares over the blocs that stand [U × B], NaN where it gives none of them a vote."""
     open_to = np.where(s.notice.standing, s.scenario.shares, 0.0)
     total = open_to.sum(axis=1)
-    weight = np.where(total > 0, s.forecast.expected_valid, 0.0)
+    weight = np.where(total > 0, s.notice.registered, 0).astype(np.float64)
     split = open_to / np.maximum(total, 1e-300)[:, None]
     return np.stack([members.mean(column, weight) for column in split.T], axis=1)
 

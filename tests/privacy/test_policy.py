@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,7 +46,8 @@ def test_a_station_is_small_by_its_electors_or_its_votes_now_or_then(
 
 
 def unit(registered: float, voters: float, *votes: float, choice: bool = True) -> Sums:
-    return Sums(np.array([registered]), np.array([voters]), np.array([votes]), np.array([choice]))
+    everywhere = np.full((1, len(votes)), registered)
+    return Sums(np.array([registered]), np.array([voters]), np.array([votes]), np.array([choice]), everywhere)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +89,19 @@ def test_a_unit_s_figures_are_exposed_where_it_is_small_or_near_unanimous(sums: 
 def test_a_unit_hides_a_station_if_persons_enough_are_left_open(
     sums: Sums, registered: int, hidden: bool
 ) -> None:
-    found = sums.hides(np.array([0]), np.array([registered], np.int32), POLICY)
+    stands = np.ones((1, sums.votes.shape[1]), np.bool_)
+    found = sums.hides(np.array([0]), np.array([registered], np.int32), stands, POLICY)
     assert found.tolist() == [hidden]
+
+
+def test_votes_of_a_bloc_that_stands_at_one_member_alone_are_that_member_s() -> None:
+    """Found in review: a sibling in another constituency, where others stand, hides nothing of them."""
+    sums = unit(900, 600, 300, 250, 50)
+    one = dataclasses.replace(sums, open_to=np.array([[900.0, 900.0, 85.0]]))
+    who, size = np.array([0]), np.array([85], np.int32)
+    assert not one.hides(who, size, np.array([[True, True, True]]), POLICY).any()
+    assert one.hides(who, size, np.array([[True, True, False]]), POLICY).all()
+    assert sums.hides(who, size, np.array([[True, True, True]]), POLICY).all()
 
 
 @given(
@@ -129,8 +143,9 @@ def test_what_is_left_open_is_what_a_linear_program_finds(
     # Where it is close to the limit rounding decides.
     if any(abs(w - min(whole, least)) < 1e-4 for w, whole in widths):
         return
-    sums = Sums(np.array([registered]), np.array([voters]), votes[None], np.array([True]))
-    found = sums.hides(np.array([0]), np.array(sizes[:1], np.int32), POLICY)
+    everywhere = np.full((1, b), registered)
+    sums = Sums(np.array([registered]), np.array([voters]), votes[None], np.array([True]), everywhere)
+    found = sums.hides(np.array([0]), np.array(sizes[:1], np.int32), np.ones((1, b), np.bool_), POLICY)
     assert found.tolist() == [all(w >= min(whole, least) for w, whole in widths)]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from isoloir.domain.privacy import FEW_ELECTORS, FEW_VOTES, JOINED, NEAR, NO_OTHER, NO_PLACE, Policy, Sizes
 from isoloir.domain.station import Stations
-from isoloir.domain.units import MERGED, PUBLISHED, WITHHELD, Units, coarsened, extended, partition
+from isoloir.domain.units import MERGED, PUBLISHED, WITHHELD, Units, coarsened, extended, partition, told
 
 POLICY = Policy(1, min_registered=100, min_valid=30.0)
 Row = tuple[int, int, int, float, bool]
@@ -162,6 +162,21 @@ def test_a_lone_small_station_joins_the_nearest_of_its_constituency_else_of_its_
     assert far(["A", "B", "A", "C", "B"], PLACES) == 0
     assert far(["B", "B", "A", "B", "B"], PLACES) == 4
     assert far([""] * 5, PLACES) == 4
+
+
+def test_a_sibling_in_another_constituency_is_none() -> None:
+    """Others may stand there, and what is voted for those who stand at one member alone is that member's."""
+    rows: list[Row] = [(0, 0, 500, 0.5, False), (0, 0, 20, 0.5, False), (0, 0, 500, 0.5, False)]
+    reason, weight = np.array(["", FEW_ELECTORS, ""]), np.array([[2.0], [0.2], [2.0]])
+    nobody = np.zeros(3, np.bool_)
+    assert partition(stations_of(rows, ["A", "A", "B"]), reason, weight, nobody).head.tolist() == [0, 0, 2]
+    assert partition(stations_of(rows, ["B", "A", "A"]), reason, weight, nobody).head.tolist() == [0, 2, 2]
+
+
+def test_what_a_scenario_adds_is_not_told_station_by_station() -> None:
+    fixed = Units(np.array([0, 1, 3, 3]), np.array(["", "", FEW_ELECTORS, JOINED]))
+    now = Units(np.array([1, 1, -1, -1]), np.array([NEAR, JOINED, FEW_ELECTORS, NO_OTHER]))
+    assert told(now, fixed).reason.tolist() == [JOINED, JOINED, FEW_ELECTORS, NO_OTHER]
 
 
 def test_where_places_are_not_known_it_joins_the_next_by_code() -> None:
