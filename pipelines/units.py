@@ -160,7 +160,11 @@ def _add(path: Path, stations: Stations, units: Units) -> None:
     columns = [ids[order], pa.array(said, pa.string()), reason[order]]
     table = pa.table(dict(zip(COLUMNS, columns, strict=True)))
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, aside, compression="zstd")
+    # On the disk before it is in place: lost in a power cut, a new one might differ from what was published.
+    with aside.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(aside, path)
 
 
